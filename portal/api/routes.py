@@ -1,0 +1,23 @@
+"""Addresses of the ground floor below /api/v1/workspaces/<slug>/."""
+
+from django.urls import path
+
+from portal.api import audit, credentials, keys, people, spaces, workspace
+
+urlpatterns = [
+    path("", workspace.TheWorkspace.as_view(), name="workspace"),
+    path("me/", workspace.Me.as_view(), name="me"),
+    path("people/", people.People.as_view(), name="people"),
+    path("people/<uuid:pk>/", people.Person.as_view(), name="person"),
+    path("invitations/", people.Invitations.as_view(), name="invitations"),
+    path("invitations/<uuid:pk>/", people.OneInvitation.as_view(), name="invitation"),
+    path("spaces/", spaces.Spaces.as_view(), name="spaces"),
+    path("spaces/<uuid:pk>/", spaces.OneSpace.as_view(), name="space"),
+    path("api-keys/", keys.Keys.as_view(), name="api-keys"),
+    path("api-keys/<uuid:pk>/", keys.OneKey.as_view(), name="api-key"),
+    path("credentials/", credentials.Credentials.as_view(), name="credentials"),
+    path("credentials/<uuid:pk>/", credentials.OneCredential.as_view(), name="credential"),
+    path("credentials/<uuid:pk>/test/", credentials.CredentialTest.as_view(), name="credential-test"),
+    path("models/", credentials.Models.as_view(), name="models"),
+    path("audit/", audit.Audit.as_view(), name="audit"),
+]

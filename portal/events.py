@@ -1,0 +1,61 @@
+"""Typed events handled inside the transaction that sends them, so that lower floors never import higher ones.
+
+A handler that raises undoes the deed: it is part of it. What may fail by itself belongs into ``transaction.on_commit``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+Event = TypeVar("Event")
+_handlers: dict[type, list[Callable[[Any], None]]] = defaultdict(list)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceMade:
+    workspace: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft:
+    workspace: UUID
+    user: int
+    by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBroken:
+    source: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRemoved:
+    workspace: UUID
+    source: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRemoved:
+    workspace: UUID
+    credential: UUID
+
+
+def handles(event: type[Event]) -> Callable[[Callable[[Event], None]], Callable[[Event], None]]:
+    """Decorator: call the function for each event of this type. Import the module in the app's ``ready``."""
+
+    def register(handler: Callable[[Event], None]) -> Callable[[Event], None]:
+        if handler not in _handlers[event]:
+            _handlers[event].append(handler)
+        return handler
+
+    return register
+
+
+def send(event: object) -> None:
+    for handler in _handlers[type(event)]:
+        handler(event)

@@ -1,0 +1,34 @@
+"""Database work beside the event loop: a few threads of our own, each call with a connection of the pool.
+
+asgiref's thread-sensitive default sends every call of a process through one thread, where questions would queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# More would only contend for the interpreter: what these threads mostly do is build queries and rows.
+_executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
+
+
+async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a blocking function that uses the ORM, in the caller's context. Exceptions pass through."""
+    context = contextvars.copy_context()
+
+    def run() -> T:
+        close_old_connections()
+        try:
+            return context.run(function, *args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_executor, run)

@@ -1,0 +1,152 @@
+"""Who is in the workspace: members, roles, invitations."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Prefetch, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import people
+from portal.access import WorkspaceRequest, may, workspace_view
+from portal.models import ApiKey, Invitation, Membership, Role, Space
+from portal.pages import done, is_fragment, page, paged, sentence
+
+TEMPLATE = "portal/people.html"
+MOST_AT_ONCE = 200
+
+
+@workspace_view("people.view")
+@require_GET
+def people_page(request: WorkspaceRequest) -> HttpResponse:
+    return _show(request)
+
+
+def _show(request: WorkspaceRequest, status: int = 200, **more: Any) -> HttpResponse:
+    text = request.GET.get("q", "").strip()
+    shows_left = request.GET.get("left") == "1" and may(request.membership, "people.manage")
+    members = Membership.objects.filter(workspace=request.workspace, active=not shows_left).select_related("user")
+    if text:
+        members = members.filter(Q(user__name__icontains=text) | Q(user__email__icontains=text))
+    spaces = Space.objects.governed_by(request.membership).filter(kind=Space.Kind.RESTRICTED)
+    members = members.prefetch_related(Prefetch("user__spaces", queryset=spaces, to_attr="in_spaces"))
+    manages = may(request.membership, "people.manage")
+    context = {
+        "people": paged(request, members.order_by("user__name", "user__email")),
+        "text": text,
+        "shows_left": shows_left,
+        "manages": manages,
+        "roles": Role.choices,
+        "invitations": _open_invitations(request) if manages else [],
+        **more,
+    }
+    return page(request, TEMPLATE, context, partial="people", status=status)
+
+
+def _open_invitations(request: WorkspaceRequest) -> list[Invitation]:
+    open_ones = Invitation.objects.filter(workspace=request.workspace, accepted=None, revoked=None)
+    return list(open_ones.filter(expires__gt=timezone.now()).select_related("invited_by").order_by("-created")[:200])
+
+
+def _typed_addresses(text: str) -> tuple[list[str], list[str]]:
+    """Addresses in what was typed or pasted, "Cleo Doe <cleo@example.com>" too, and entries that hold none."""
+    addresses: dict[str, None] = {}
+    others = []
+    for entry in re.split(r"[,;\r\n]+", text):
+        found = [word.lower() for word in re.split(r"[\s<>]+", entry) if "@" in word]
+        addresses |= dict.fromkeys(found)
+        if entry.strip() and not found:
+            others.append(entry.strip()[:80])
+    return list(addresses), others
+
+
+@workspace_view("people.manage")
+@require_POST
+def invite(request: WorkspaceRequest) -> HttpResponse:
+    """One address or many; each is answered for itself. The links are shown this once."""
+    addresses, others = _typed_addresses(request.POST.get("emails", ""))
+    role = request.POST.get("role", Role.MEMBER)
+    if not addresses or role not in Role.values or len(addresses) > MOST_AT_ONCE:
+        problem = "Enter at least one e-mail address." if not addresses else f"Up to {MOST_AT_ONCE} addresses at once."
+        return _show(request, status=422, problem=problem, typed=request.POST.get("emails", ""))
+    sent: list[tuple[Invitation, str]] = []
+    refused = [(other, "This is not an e-mail address.") for other in others]
+    for address in addresses:
+        try:
+            sent.append(people.invite(workspace=request.workspace, email=address, role=role, by=request.user))
+        except ValidationError as error:
+            refused.append((address, sentence(error)))
+    return _show(request, sent=sent, refused=refused)
+
+
+@workspace_view("people.manage")
+@require_POST
+def change_invitation(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
+    """Withdraw it, or make a new link (the old one then stops working)."""
+    found = get_object_or_404(Invitation, pk=pk, workspace=request.workspace, accepted=None)
+    if request.POST.get("action") == "renew":
+        try:
+            sent = people.invite(workspace=request.workspace, email=found.email, role=found.role, by=request.user)
+        except ValidationError as error:
+            return _show(request, status=422, problem=sentence(error))
+        return _show(request, sent=[sent])
+    people.revoke_invitation(found, by=request.user)
+    return _after(request, f"The invitation of {found.email} is withdrawn; its link does not work any more.")
+
+
+@workspace_view("people.manage")
+@require_POST
+def change_role(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
+    membership = _member(request, pk)
+    role = request.POST.get("role", "")
+    if role not in Role.values:
+        return _show(request, status=422, problem="Choose one of the roles.")
+    try:
+        people.change_role(membership, role, by=request.user)
+    except ValidationError as error:
+        return _show(request, status=422, problem=sentence(error))
+    return _after(request, f"{membership.user} is now {membership.get_role_display().lower()}.")
+
+
+@workspace_view("people.manage")
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
+    """Ask with what it costs, then take the person out of the workspace."""
+    membership = _member(request, pk)
+    if request.method == "POST":
+        try:
+            people.deactivate(membership, by=request.user)
+        except ValidationError as error:
+            return _show(request, status=422, problem=sentence(error))
+        return _after(request, f"{membership.user} is no longer in {request.workspace}.")
+    context = {
+        "person": membership,
+        "keys": ApiKey.objects.filter(membership=membership, revoked=None).count(),
+        "spaces": Space.objects.filter(workspace=request.workspace, members=membership.user),
+    }
+    return page(request, "portal/person_leave.html", context, partial="sheet")
+
+
+@workspace_view("people.manage")
+@require_POST
+def come_back(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
+    membership = _member(request, pk)
+    people.reactivate(membership, by=request.user)
+    return _after(request, f"{membership.user} is in {request.workspace} again.")
+
+
+def _member(request: WorkspaceRequest, pk: UUID) -> Membership:
+    return get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=pk, workspace=request.workspace)
+
+
+def _after(request: WorkspaceRequest, words: str) -> HttpResponse:
+    if is_fragment(request):
+        return _show(request, notice=words)
+    return done(request, words, reverse("people", args=[request.workspace.slug]))
