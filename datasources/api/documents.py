@@ -1,0 +1,101 @@
+"""The tree of a source, its documents, and files that people hand over."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasources import sources
+from datasources.api.base import DataAPI, one_of, uuid_of
+from datasources.api.shapes import DocumentShape, NodeShape, RunShape, UploadShape
+from datasources.models import Document, Node, SyncRun
+
+
+class Nodes(DataAPI):
+    access = "datasource.view"
+
+    @extend_schema(
+        operation_id="nodes_list",
+        responses=NodeShape(many=True),
+        parameters=[
+            OpenApiParameter("parent", str, description="Only what hangs right below this node; empty: the top level."),
+            OpenApiParameter("q", str, description="Only what has this text in its title or path."),
+            OpenApiParameter("status", str, enum=Node.Status.values),
+        ],
+    )
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """Nodes of the source that the caller may see. Without ``parent``: all of them, in order of their paths."""
+        asked = request.query_params
+        rows = Node.objects.browsable_by(self.membership).filter(source=self.source(pk))
+        ordering = ("path", "id")
+        if "parent" in asked:
+            ordering = ("sort_key", "id")
+            parent = asked["parent"]
+            rows = rows.filter(parent=uuid_of(parent, "parent")) if parent else rows.filter(parent=None)
+        if text := asked.get("q", "").strip():
+            rows = rows.filter(path__icontains=text)
+        if state := one_of(asked.get("status"), Node.Status, "status"):
+            rows = rows.filter(status=state)
+        return self.listed(NodeShape, rows, ordering=ordering)
+
+
+class OneDocument(DataAPI):
+    access = "document.view"
+
+    @extend_schema(operation_id="documents_get", responses=DocumentShape)
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """A document with its text. 404 for one that the caller may not read."""
+        readable = Node.objects.readable_by(self.membership)
+        row = get_object_or_404(Document.objects.select_related("node").filter(node__in=readable.values("pk")), pk=pk)
+        return self.shown(DocumentShape, row)
+
+
+class UploadRequest(serializers.Serializer[Any]):
+    files = serializers.ListField(child=serializers.FileField(allow_empty_file=True), help_text="One or several.")
+    path = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="The folder to put them in, such as hr/. For a single file, its whole path does too: hr/leave.md.",
+    )
+
+
+class UploadResult(serializers.Serializer[Any]):
+    results = UploadShape(many=True)
+    run = RunShape(allow_null=True)
+
+
+class Documents(DataAPI):
+    access = {"POST": "datasource.manage"}
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="documents_upload",
+        request={"multipart/form-data": UploadRequest},
+        responses={201: UploadResult},
+    )
+    def post(self, request: Request, slug: str, pk: UUID) -> Response:
+        """Hand over files (also zips, whose folders are kept) to a source of kind ``upload``. The same path replaces."""
+        source = self.managed(pk)
+        files = [*request.FILES.getlist("files"), *request.FILES.getlist("file")]
+        if not files:
+            raise ValidationError({"files": ["Send at least one file, as a form field named files."]})
+        folder = str(request.POST.get("path") or "")
+        named = [(upload_path(folder, file.name or "", single=len(files) == 1), file) for file in files]
+        made = [sources.add_upload(source, path=path, file=file, by=self.person) for path, file in named]
+        run = source.runs.filter(state__in=SyncRun.OPEN).first()
+        return Response(UploadResult({"results": made, "run": run}).data, status=status.HTTP_201_CREATED)
+
+
+def upload_path(folder: str, name: str, *, single: bool) -> str:
+    """Where a file goes: below ``folder``; a single file may be given its whole path, told by its ending."""
+    whole = single and not folder.endswith("/") and posixpath.splitext(folder)[1] != ""
+    return folder if whole else posixpath.join(folder, name) if folder else name

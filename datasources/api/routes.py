@@ -1,0 +1,29 @@
+"""Addresses of sources, documents and search below /api/v1/workspaces/<slug>/."""
+
+from django.urls import path
+
+from datasources.api import documents, runs, search, sources
+
+_source = "data-sources/<uuid:pk>/"
+_run = f"{_source}runs/<uuid:run>/"
+
+urlpatterns = [
+    path("data-sources/", sources.DataSources.as_view(), name="data-sources"),
+    path(_source, sources.OneDataSource.as_view(), name="data-source"),
+    path(f"{_source}sync/", sources.Sync.as_view(), name="data-source-sync"),
+    path(f"{_source}pause/", sources.Pause.as_view(), name="data-source-pause"),
+    path(f"{_source}resume/", sources.Resume.as_view(), name="data-source-resume"),
+    path(f"{_source}stop/", sources.Stop.as_view(), name="data-source-stop"),
+    path(f"{_source}grants/", sources.Grants.as_view(), name="grants"),
+    path(f"{_source}grants/<uuid:grant>/", sources.OneGrant.as_view(), name="grant"),
+    path(f"{_source}runs/", runs.Runs.as_view(), name="runs"),
+    path(_run, runs.OneRun.as_view(), name="run"),
+    path(f"{_run}items/", runs.RunItems.as_view(), name="run-items"),
+    path(f"{_run}retry/", runs.RunRetry.as_view(), name="run-retry"),
+    path(f"{_run}approve-deletions/", runs.RunApprove.as_view(), name="run-approve"),
+    path(f"{_run}reject-deletions/", runs.RunReject.as_view(), name="run-reject"),
+    path(f"{_source}nodes/", documents.Nodes.as_view(), name="nodes"),
+    path(f"{_source}documents/", documents.Documents.as_view(), name="documents"),
+    path("documents/<uuid:pk>/", documents.OneDocument.as_view(), name="document"),
+    path("search/", search.Search.as_view(), name="search"),
+]

@@ -1,0 +1,90 @@
+"""Runs of a source, with their page-by-page account."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasources import sources
+from datasources.api.base import DataAPI, one_of
+from datasources.api.shapes import RunItemShape, RunShape
+from datasources.models import DataSource, Node, RunItem, SyncRun
+
+
+class Runs(DataAPI):
+    access = "datasource.view"
+
+    @extend_schema(operation_id="runs_list", responses=RunShape(many=True))
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """Newest first."""
+        return self.listed(RunShape, self.source(pk).runs.all())
+
+
+class RunAPI(DataAPI):
+    def row(self, pk: UUID, run: UUID, *, manage: bool = False) -> SyncRun:
+        source = self.managed(pk) if manage else self.source(pk)
+        return get_object_or_404(source.runs.select_related("source__workspace"), pk=run)
+
+
+class OneRun(RunAPI):
+    access = "datasource.view"
+
+    @extend_schema(operation_id="runs_get", responses=RunShape)
+    def get(self, request: Request, slug: str, pk: UUID, run: UUID) -> Response:
+        return self.shown(RunShape, self.row(pk, run))
+
+
+class RunItems(RunAPI):
+    access = "datasource.view"
+
+    @extend_schema(
+        operation_id="runs_items",
+        responses=RunItemShape(many=True),
+        parameters=[OpenApiParameter("outcome", str, enum=RunItem.Outcome.values)],
+    )
+    def get(self, request: Request, slug: str, pk: UUID, run: UUID) -> Response:
+        """What became of each document. Who does not manage the source sees those that they may read."""
+        found = self.row(pk, run)
+        rows = found.items.all()
+        if outcome := one_of(request.query_params.get("outcome"), RunItem.Outcome, "outcome"):
+            rows = rows.filter(outcome=outcome)
+        if not DataSource.objects.manageable_by(self.membership).filter(pk=pk).exists():
+            seen = Node.objects.browsable_by(self.membership).filter(source=pk)
+            rows = rows.filter(node__in=seen.values("pk"))
+        return self.listed(RunItemShape, rows, ordering=["id"])
+
+
+class RunRetry(RunAPI):
+    access = {"POST": "datasource.manage"}
+
+    @extend_schema(operation_id="runs_retry", request=None, responses={202: RunShape})
+    def post(self, request: Request, slug: str, pk: UUID, run: UUID) -> Response:
+        """A run over just what failed in this one."""
+        again = sources.retry_failed(self.row(pk, run, manage=True), by=self.person)
+        return self.shown(RunShape, again, status.HTTP_202_ACCEPTED)
+
+
+class RunApprove(RunAPI):
+    access = {"POST": "datasource.manage"}
+
+    @extend_schema(operation_id="runs_approve_deletions", request=None, responses={202: RunShape})
+    def post(self, request: Request, slug: str, pk: UUID, run: UUID) -> Response:
+        """Yes, remove what this run found missing and held back (``held``)."""
+        again = sources.approve_deletions(self.row(pk, run, manage=True), by=self.person)
+        return self.shown(RunShape, again, status.HTTP_202_ACCEPTED)
+
+
+class RunReject(RunAPI):
+    access = {"POST": "datasource.manage"}
+
+    @extend_schema(operation_id="runs_reject_deletions", request=None, responses=RunShape)
+    def post(self, request: Request, slug: str, pk: UUID, run: UUID) -> Response:
+        """No, keep it; the next sync looks again."""
+        found = self.row(pk, run, manage=True)
+        sources.reject_deletions(found, by=self.person)
+        return self.shown(RunShape, self.row(pk, run))

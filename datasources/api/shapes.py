@@ -1,0 +1,256 @@
+"""How sources, runs, nodes and documents look from outside."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from datasources.models import DataSource, Document, Grant, Node, RunItem, Selection, SyncRun, UploadedFile
+from portal.api.shapes import SpaceName
+from portal.models import Membership, Space
+
+
+class RunShape(serializers.ModelSerializer[SyncRun]):
+    """discovered = indexed + unchanged + skipped + failed once it is done; ``error`` is empty or a sentence."""
+
+    class Meta:
+        model = SyncRun
+        fields = [
+            "id",
+            "state",
+            "trigger",
+            "wish",
+            "discovered",
+            "indexed",
+            "unchanged",
+            "skipped",
+            "failed",
+            "removed",
+            "passages",
+            "held",
+            "current",
+            "created",
+            "started",
+            "finished",
+            "error",
+        ]
+        read_only_fields = fields
+
+
+class RunItemShape(serializers.ModelSerializer[RunItem]):
+    class Meta:
+        model = RunItem
+        fields = ["node", "path", "outcome", "reason", "at"]
+        read_only_fields = fields
+
+
+class CountsShape(serializers.Serializer[Any]):
+    """Documents by what became of them; folders are not counted."""
+
+    total = serializers.IntegerField()
+    indexed = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    pending = serializers.IntegerField()
+
+
+class UseShape(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    handle = serializers.CharField()
+    name = serializers.CharField()
+    everything = serializers.BooleanField(help_text="It names no source: it reads all that whoever asks may read.")
+
+
+class UsesShape(serializers.Serializer[Any]):
+    """What reads the source, as far as the caller may know."""
+
+    seen = UseShape(many=True)
+    personal = serializers.IntegerField(
+        allow_null=True,
+        help_text="How many personal ones of other people read it too; null for those who are not admins.",
+    )
+
+
+class SourceShape(serializers.ModelSerializer[DataSource]):
+    """``config`` is null for those who only read the source. ``spaces`` are those that the caller knows of."""
+
+    spaces = serializers.SerializerMethodField()
+    counts = serializers.SerializerMethodField()
+    last_run = serializers.SerializerMethodField()
+    config = serializers.SerializerMethodField()
+    manageable = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DataSource
+        fields = [
+            "id",
+            "kind",
+            "name",
+            "state",
+            "state_detail",
+            "spaces",
+            "counts",
+            "last_run",
+            "config",
+            "schedule",
+            "next_run",
+            "last_synced",
+            "credential",
+            "manageable",
+            "created",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(SpaceName(many=True))
+    def get_spaces(self, row: DataSource) -> Any:
+        return SpaceName(self.context["spaces"][row.pk], many=True).data
+
+    @extend_schema_field(CountsShape)
+    def get_counts(self, row: DataSource) -> Any:
+        return self.context["counts"][row.pk]
+
+    @extend_schema_field(RunShape(allow_null=True))
+    def get_last_run(self, row: DataSource) -> Any:
+        run = self.context["runs"].get(row.pk)
+        return RunShape(run).data if run else None
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_config(self, row: DataSource) -> Any:
+        return row.config if row.pk in self.context["managed"] else None
+
+    def get_manageable(self, row: DataSource) -> bool:
+        return row.pk in self.context["managed"]
+
+
+def around(membership: Membership, sources: Sequence[DataSource]) -> dict[str, Any]:
+    """What the shape of these sources needs beside their rows, in five queries for however many."""
+    ids = [source.pk for source in sources]
+    spaces: dict[UUID, list[Space]] = defaultdict(list)
+    known = Space.objects.governed_by(membership)
+    grants = Grant.objects.filter(source__in=ids, space__in=known).select_related("space").order_by("space__name")
+    for grant in grants:
+        spaces[grant.source_id].append(grant.space)
+    newest = SyncRun.objects.filter(source__in=ids).order_by("source_id", "-created").distinct("source_id")
+    return {
+        "spaces": spaces,
+        "counts": _counts(ids),
+        "runs": {run.source_id: run for run in newest},
+        "managed": set(DataSource.objects.manageable_by(membership).filter(pk__in=ids).values_list("pk", flat=True)),
+    }
+
+
+def _counts(ids: list[UUID]) -> dict[UUID, dict[str, int]]:
+    counts = {pk: dict.fromkeys(("total", "indexed", "skipped", "failed", "pending"), 0) for pk in ids}
+    rows = (
+        Node.objects.filter(source__in=ids)
+        .exclude(status=Node.Status.CONTAINER)
+        .values_list("source", "status")
+        .annotate(number=Count("pk"))
+    )
+    for source, status, number in rows:
+        counts[source][status] = number
+        counts[source]["total"] += number
+    return counts
+
+
+class SelectionShape(serializers.ModelSerializer[Selection]):
+    """One line of what was chosen to come in. An empty ``external_id`` is the root."""
+
+    class Meta:
+        model = Selection
+        fields = ["external_id", "include", "future", "options"]
+
+
+class NodeShape(serializers.ModelSerializer[Node]):
+    data_source = serializers.UUIDField(source="source_id")
+
+    class Meta:
+        model = Node
+        fields = [
+            "id",
+            "data_source",
+            "kind",
+            "title",
+            "path",
+            "parent",
+            "parents",
+            "status",
+            "reason",
+            "has_children",
+            "gone",
+            "url",
+            "size",
+            "modified",
+        ]
+        read_only_fields = fields
+
+
+class DocumentShape(serializers.ModelSerializer[Document]):
+    """``text`` is Markdown; offsets of passages and citations count its code points."""
+
+    id = serializers.UUIDField(source="node_id")
+    data_source = serializers.UUIDField(source="node.source_id")
+    kind = serializers.CharField(source="node.kind")
+    title = serializers.CharField(source="shown_title")
+    path = serializers.CharField(source="node.path")
+    parents = serializers.ListField(child=serializers.UUIDField(), source="node.parents")
+    url = serializers.SerializerMethodField()
+    author = serializers.CharField(source="node.author")
+    modified = serializers.DateTimeField(source="node.modified", allow_null=True)
+    status = serializers.CharField(source="node.status")
+    reason = serializers.CharField(source="node.reason")
+
+    class Meta:
+        model = Document
+        fields = [
+            "id",
+            "data_source",
+            "kind",
+            "title",
+            "path",
+            "parents",
+            "url",
+            "author",
+            "modified",
+            "status",
+            "reason",
+            "notes",
+            "passages",
+            "content_hash",
+            "updated",
+            "text",
+        ]
+        read_only_fields = fields
+
+    def get_url(self, row: Document) -> str:
+        return document_url(self.context["view"].workspace.slug, row.node_id, row.node.url)
+
+
+def document_url(slug: str, node: UUID, url: str) -> str:
+    """The document at its source; where the source has no addresses, its page here."""
+    return url or f"{settings.BASE_URL}/w/{slug}/documents/{node}/"
+
+
+class UploadShape(serializers.ModelSerializer[UploadedFile]):
+    class Meta:
+        model = UploadedFile
+        fields = ["id", "path", "size", "sha256", "created"]
+        read_only_fields = fields
+
+
+class GrantShape(serializers.ModelSerializer[Grant]):
+    """``parents_in`` null is all of the source."""
+
+    space = SpaceName()
+
+    class Meta:
+        model = Grant
+        fields = ["id", "space", "parents_in"]
+        read_only_fields = fields

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class DatasourcesConfig(AppConfig):
+    name = "datasources"
+    verbose_name = "Data"
+
+    def ready(self) -> None:
+        from . import shell  # noqa: F401  (registers menu items, rules, readiness checks)

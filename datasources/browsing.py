@@ -1,0 +1,126 @@
+"""A source as a tree that people open, search and tick: one level at a time, at most PAGE nodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from datasources.access import readable_branches
+from datasources.models import DataSource, Node
+from datasources.retrieval.types import Branch
+from portal.models import Membership
+
+PAGE = 200
+MOST_FOUND = 200
+
+
+@dataclass(slots=True)
+class Row:
+    """One line. ``documents``: indexed ones at or below it, as far as the person may see. ``below``: rows that are shown open."""
+
+    node: Node
+    readable: bool
+    documents: int = 0
+    found: bool = False
+    below: list[Row] = field(default_factory=list)
+
+    @property
+    def chain(self) -> str:
+        """Its own id and its ancestors', for the picker."""
+        return " ".join(str(key) for key in self.node.parents)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Children of one node. ``more``: the number of the first that is not here, or None."""
+
+    rows: list[Row]
+    more: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, with the folders above. ``total`` counts all, also those past MOST_FOUND."""
+
+    rows: list[Row]
+    total: int
+
+
+def browsable(membership: Membership, source: DataSource) -> QuerySet[Node]:
+    return Node.objects.browsable_by(membership).filter(source=source)
+
+
+def level(membership: Membership, source: DataSource, parent: UUID | None, first: int = 0) -> Level:
+    """The children of a node (None: of the source), from the one with number ``first``. Four queries at most."""
+    nodes = browsable(membership, source).filter(parent=parent).select_related(None)
+    # Folders first, then by name: what a person expects of a tree.
+    nodes = nodes.order_by("-has_children", "sort_key", "id")[first : first + PAGE + 1]
+    listed = list(nodes)
+    rows = rows_of(membership, source, listed[:PAGE])
+    return Level(rows, first + PAGE if len(listed) > PAGE else None)
+
+
+def find(membership: Membership, source: DataSource, text: str = "", status: str = "") -> Found:
+    """Nodes whose name has the text, in this state, below the folders that lead to them."""
+    nodes = matching(membership, source, text, status)
+    total = nodes.count()
+    hits = list(nodes.order_by("path", "id")[:MOST_FOUND])
+    above = {key for node in hits for key in node.parents} - {node.pk for node in hits}
+    folders = list(Node.objects.filter(source=source, pk__in=above))
+    rows = {row.node.pk: row for row in rows_of(membership, source, [*hits, *folders])}
+    for node in hits:
+        rows[node.pk].found = True
+    return Found(_nested(rows), total)
+
+
+def matching(membership: Membership, source: DataSource, text: str = "", status: str = "") -> QuerySet[Node]:
+    nodes = browsable(membership, source)
+    if text:
+        nodes = nodes.filter(title__icontains=text)
+    return nodes.filter(status=status) if status else nodes
+
+
+def _nested(rows: dict[UUID, Row]) -> list[Row]:
+    top: list[Row] = []
+    order = sorted(rows.values(), key=lambda row: (not row.node.has_children, row.node.sort_key, str(row.node.pk)))
+    for row in order:
+        above = rows.get(row.node.parent_id) if row.node.parent_id else None
+        (above.below if above else top).append(row)
+    return top
+
+
+def rows_of(membership: Membership, source: DataSource, nodes: Sequence[Node]) -> list[Row]:
+    """With what the person may read of each, and how many documents are below."""
+    branches = [branch for branch in readable_branches(membership) if branch.source == source.pk]
+    manages = DataSource.objects.manageable_by(membership).filter(pk=source.pk).exists()
+    counts = _documents_below(source, [node.pk for node in nodes if node.has_children], None if manages else branches)
+    return [Row(node, _covers(branches, node), counts.get(node.pk, 0)) for node in nodes]
+
+
+def _covers(branches: Iterable[Branch], node: Node) -> bool:
+    return any(b.parents_in is None or set(b.parents_in) & set(node.parents) for b in branches)
+
+
+def _documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch] | None) -> dict[UUID, int]:
+    """Indexed documents at or below each node; of those that ``branches`` cover, or of all where it is None."""
+    if not nodes:
+        return {}
+    parts: list[UUID] | None = []
+    for branch in branches or ():
+        parts = None if branch.parents_in is None or parts is None else [*parts, *branch.parents_in]
+    limited = branches is not None and parts is not None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT above, count(*) FROM datasources_node node, unnest(node.parents) AS above
+            WHERE node.source_id = %s AND node.status = 'indexed' AND node.parents && %s::uuid[]
+              AND above = ANY (%s::uuid[]) {"AND node.parents && %s::uuid[]" if limited else ""}
+            GROUP BY above
+            """,  # noqa: S608  no value of anybody's is in the text
+            [source.pk, nodes, nodes, *([parts] if limited else [])],
+        )
+        return dict(cursor.fetchall())

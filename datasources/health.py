@@ -1,0 +1,72 @@
+"""How a source is, in words and a colour; and how long something takes, for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from datasources.models import DataSource, SyncRun
+
+THIN = "\u202f"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """``tone``: ok, busy, warn, bad or quiet. ``since``: a moment to show after the words, if any."""
+
+    words: str
+    tone: str
+    since: datetime | None = None
+
+
+def number(count: int) -> str:
+    return f"{count:,}".replace(",", THIN)
+
+
+def duration(seconds: float | None) -> str:
+    """``40 s``, ``6 min``, ``2 h 10 min``; empty where it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
+
+
+def seconds_left(run: SyncRun) -> float | None:
+    left = run.discovered - _done(run)
+    return left / run.rate if run.state == SyncRun.State.SYNCING and run.rate > 0 else None
+
+
+def _done(run: SyncRun) -> int:
+    return run.indexed + run.unchanged + run.skipped + run.failed
+
+
+def health(source: DataSource, run: SyncRun | None, failed: int = 0) -> Health:
+    """``run``: the open one, if there is one. ``failed``: how many documents could not be read."""
+    if source.state == DataSource.State.DELETING:
+        return Health("Being deleted", "busy")
+    if run is not None:
+        return _running(run)
+    if source.state == DataSource.State.NEEDS_ATTENTION:
+        return Health(f"Needs attention: {source.state_detail or 'the last sync failed'}", "bad")
+    if source.last_synced is None:
+        return Health("No files yet" if source.kind == "upload" else "Not synced yet", "quiet")
+    if failed:
+        return Health(f"Up to date, except {number(failed)} that could not be read", "warn", source.last_synced)
+    return Health("Up to date", "ok", source.last_synced)
+
+
+def _running(run: SyncRun) -> Health:
+    done, all_of = number(_done(run)), number(run.discovered)
+    if run.state == SyncRun.State.PAUSED:
+        return Health(f"Paused at {done} of {all_of}", "warn")
+    if run.state == SyncRun.State.QUEUED:
+        return Health("Waiting to start", "busy")
+    if run.state == SyncRun.State.DISCOVERING:
+        return Health(f"Looking what is there: {all_of} found so far", "busy")
+    left = duration(seconds_left(run))
+    return Health(f"Syncing {done} of {all_of}" + (f", {left} left" if left else ""), "busy")

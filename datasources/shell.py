@@ -1,0 +1,54 @@
+"""What this app hangs up in the shell: rules, menu items, checks, warm-ups."""
+
+import structlog
+
+from datasources import reading, shown
+from datasources.retrieval.edge_process import IndexLocked
+from datasources.syncing import leases, notices
+from datasources.syncing.reading import close_extractor
+from portal.access import register
+from portal.models import Role, Workspace
+from portal.providers.errors import ProviderError
+from portal.registry import Check, registries
+
+log = structlog.get_logger(__name__)
+
+register("datasource.view", Role.MEMBER, "read", "see data sources")
+register("datasource.create", Role.BUILDER, "write", "connect data sources")
+# Which sources a builder may manage: DataSource.objects.manageable_by.
+register("datasource.manage", Role.BUILDER, "write", "manage data sources")
+register("grant.manage", Role.ADMIN, "admin", "decide which space sees which part of a source")
+register("document.view", Role.MEMBER, "read", "read documents")
+register("search.use", Role.MEMBER, "read", "search")
+
+
+def _index() -> str:
+    try:
+        info = reading.open_index().info()
+    except IndexLocked:
+        return "The search index is in use by the portal that runs on this data directory."
+    passages = sum(info.spaces.values())
+    return f"The search index answers ({info.engine}): {passages:,} passages. {info.detail}".strip()
+
+
+def _local_model() -> None:
+    """Load the model that embeds questions on this machine, where a workspace uses it."""
+    workspace = Workspace.objects.filter(embedding_credential=None).first()
+    if workspace is None:
+        return
+    try:
+        reading.embedder_for(workspace).embed_query("warm up")
+    except ProviderError as error:
+        # Each search will say so again; conversations without sources go on.
+        log.error("the embedding model can't be loaded", error=str(error))
+
+
+registries.checks.add("index", Check("Search index", _index, weight=10))
+registries.warm_ups.add("notices", notices.remember_loop)
+registries.warm_ups.add("index", reading.open_index)
+registries.warm_ups.add("local model", _local_model)
+# Last added, first called: syncs let go of their runs before what they use is closed.
+registries.shut_downs.add("index", reading.close_index)
+registries.shut_downs.add("readers", close_extractor)
+registries.shut_downs.add("syncs", leases.leave)
+shown.hang_up()

@@ -1,0 +1,69 @@
+"""What this app shows on the ground floor's pages: the first step of a new workspace, what spaces see, what the palette finds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+
+from datasources.models import DataSource, Grant, Node
+from portal.models import Space, Workspace
+from portal.registry import MenuItem, PaletteSource, Panel, Step, registries
+
+MOST = 8
+
+
+def _connected(workspace: Workspace) -> bool:
+    """Somebody connected a source; the user guide, which comes with the product, has no one who did."""
+    return DataSource.objects.filter(workspace=workspace, created_by__isnull=False).exists()
+
+
+def _seen_by(request: HttpRequest, spaces: Sequence[Space]) -> dict[Any, Any]:
+    """By space, the sources that it sees, and whether whole. One query. Those that the person may not know are left out."""
+    membership = request.membership  # type: ignore[attr-defined]
+    visible = DataSource.objects.visible_to(membership).values("pk")
+    found: dict[UUID, list[tuple[DataSource, bool]]] = defaultdict(list)
+    grants = Grant.objects.filter(space__in=[space.pk for space in spaces], source__in=visible).select_related("source")
+    for grant in grants.order_by("source__name"):
+        found[grant.space_id].append((grant.source, grant.parents_in is None))
+    return found
+
+
+def _find_sources(request: Any, text: str) -> list[tuple[str, str, str]]:
+    rows = DataSource.objects.visible_to(request.membership).filter(name__icontains=text).order_by("name")[:MOST]
+    return [(row.name, reverse("data_source", args=[request.workspace.slug, row.pk]), "") for row in rows]
+
+
+def _find_documents(request: Any, text: str) -> list[tuple[str, str, str]]:
+    if len(text) < 2:
+        return []
+    named = Q(title__icontains=text) | Q(document__title__icontains=text)
+    nodes = Node.objects.readable_by(request.membership).filter(named, status=Node.Status.INDEXED)
+    rows = nodes.order_by("title").select_related("document")[:MOST]
+    slug = request.workspace.slug
+    return [(row.document.shown_title, reverse("document", args=[slug, row.pk]), row.path) for row in rows]
+
+
+def hang_up() -> None:
+    registries.menu.add("data", MenuItem("Data", "data", "circle-stack", "datasource.view", weight=30))
+    registries.steps.add(
+        "data",
+        Step(
+            label="Connect data",
+            words="A folder on the server, or files that you drop in. You choose exactly what comes in.",
+            button="Connect",
+            route="data_new",
+            action="datasource.create",
+            done=_connected,
+            weight=10,
+            blocks=lambda workspace: not DataSource.objects.filter(workspace=workspace).exists(),
+        ),
+    )
+    registries.panel("spaces").add("data", Panel("datasources/space_sees.html", _seen_by))
+    registries.palette.add("sources", PaletteSource("Data sources", _find_sources, weight=30))
+    registries.palette.add("documents", PaletteSource("Documents", _find_documents, weight=40))

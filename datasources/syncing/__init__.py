@@ -1,0 +1,1 @@
+"""The parts of a sync run; ``datasources.sync`` puts them together."""

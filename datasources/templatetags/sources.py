@@ -1,0 +1,48 @@
+"""Filters for pages that show sources and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django import template
+
+from datasources.connectors.registry import CONNECTORS
+from datasources.forms import FORMS, ConnectForm
+from datasources.models import Node
+
+register = template.Library()
+
+_ICONS = {
+    "folder": "folder",
+    "file": "document-text",
+    "page": "document-text",
+    "channel": "hashtag",
+    "thread": "chat-bubble-left-right",
+    "ticket": "ticket",
+    "table": "table-cells",
+    "database": "circle-stack",
+    "record": "identification",
+}
+
+
+@register.filter
+def node_icon(node: Node) -> str:
+    return _ICONS.get(node.kind, "document-text")
+
+
+@register.filter
+def source_icon(kind: str) -> str:
+    return FORMS[kind].icon if kind in FORMS else ConnectForm.icon
+
+
+@register.filter
+def source_label(kind: str) -> str:
+    return CONNECTORS[kind].label if kind in CONNECTORS else kind
+
+
+@register.filter
+def above(parents: Sequence[UUID], steps: Any) -> UUID | str:
+    """The ancestor so many steps up; ``parents`` begins with the node itself."""
+    return parents[int(steps)] if int(steps) < len(parents) else ""

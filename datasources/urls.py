@@ -1,0 +1,32 @@
+"""Addresses of sources, documents and search: pages below /w/<slug>/, API below /api/v1/workspaces/<slug>/, sockets."""
+
+from typing import Any
+
+from django.urls import path
+
+from datasources import views, views_document, views_governing, views_source, views_tree
+from datasources.api import routes as api
+
+urlpatterns: list[Any] = [
+    path("data/", views.data, name="data"),
+    path("data/new/", views.data_new, name="data_new"),
+    path("data/new/<slug:kind>/test/", views.data_test, name="data_test"),
+    path("data/<uuid:pk>/", views_source.contents, name="data_source"),
+    path("data/<uuid:pk>/contents/", views_source.contents, name="data_source_contents"),
+    path("data/<uuid:pk>/tree/", views_tree.tree, name="data_source_tree"),
+    path("data/<uuid:pk>/retry/", views_source.retry, name="data_source_retry"),
+    path("data/<uuid:pk>/run/", views_source.run_card, name="data_source_run"),
+    path("data/<uuid:pk>/steer/", views_source.steer, name="data_source_steer"),
+    path("data/<uuid:pk>/runs/", views_source.runs, name="data_source_runs"),
+    path("data/<uuid:pk>/runs/<uuid:run>/", views_source.run_account, name="data_source_run_account"),
+    path("data/<uuid:pk>/access/", views_governing.access, name="data_source_access"),
+    path("data/<uuid:pk>/access/<uuid:space>/", views_governing.access_change, name="data_source_access_change"),
+    path("data/<uuid:pk>/used-by/", views_governing.used_by, name="data_source_used"),
+    path("data/<uuid:pk>/settings/", views_governing.source_settings, name="data_source_settings"),
+    path("data/<uuid:pk>/delete/", views_governing.source_delete, name="data_source_delete"),
+    path("data/<uuid:pk>/upload/", views_governing.upload, name="data_source_upload"),
+    path("data/<uuid:pk>/upload/remove/", views_governing.upload_remove, name="data_source_upload_remove"),
+    path("documents/<uuid:node>/", views_document.document, name="document"),
+]
+api_urlpatterns: list[Any] = api.urlpatterns
+sockets: list[Any] = []
