@@ -1,0 +1,153 @@
+"""One answer, as typed events: condense, search, check, write. Knows nothing of HTTP, sockets or rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from assistants.answering import prompts
+from assistants.answering.citations import MarkerParser
+from assistants.answering.condense import condense
+from assistants.answering.events import AnswerEvent, Cited, Finished, Passages, Step, Token
+from assistants.answering.spec import AssistantSpec, Meter, Reader, Said
+from datasources.reading import ReadablePassage, Results, Scope
+from datasources.retrieval.types import IndexUnavailable
+from portal.providers.types import Delta
+
+PASSAGES = 8
+NEAREST = 3
+SEARCH_SECONDS = 30
+
+
+async def answer(
+    spec: AssistantSpec, turns: Sequence[Said], reader: Reader, meter: Meter | None = None
+) -> AsyncIterator[AnswerEvent]:
+    """Answer the last of ``turns``, a question. ``meter`` gets every model call, also of an answer that breaks off.
+
+    Raises ProviderError (also in the middle: what was yielded stands) and IndexUnavailable.
+    """
+    meter = meter or Meter()
+    *history, asked = turns
+    question = asked.text.strip()
+    if reader.reads_nothing and not spec.writes:
+        yield Token(
+            "This assistant was given no sources to read, and no model is configured that could write an answer without "
+            "them. Give it knowledge, or ask an admin to add a model under Govern → Credentials."
+        )
+        yield Finished(found=False)
+        return
+    query = "" if reader.reads_nothing else question
+    if history and query:
+        if spec.writes:
+            yield Step("condense", "Reading the conversation")
+        query = await condense(spec, history, question, meter)
+    passages: Sequence[ReadablePassage] = ()
+    if query:
+        yield Step("search", searching(reader.scope))
+        found = await _search(reader, query, spec)
+        if not found.relevant:
+            async for event in _nothing(reader.scope, found.passages):
+                yield event
+            return
+        passages = found.passages
+        yield Passages(tuple(passages), relevant=True)
+        yield Step("read", f"Reading {_counted(len(passages), 'passage')}")
+    async for event in _written(spec, history, question, query, passages, reader, meter):
+        yield event
+
+
+async def _search(reader: Reader, query: str, spec: AssistantSpec) -> Results:
+    try:
+        async with asyncio.timeout(SEARCH_SECONDS):
+            return await reader.search(query, limit=PASSAGES, tokens=prompts.passage_budget(spec))
+    except TimeoutError:
+        raise IndexUnavailable(f"The search took more than {SEARCH_SECONDS} seconds. Try again in a moment.") from None
+
+
+async def _written(
+    spec: AssistantSpec,
+    history: Sequence[Said],
+    question: str,
+    query: str,
+    passages: Sequence[ReadablePassage],
+    reader: Reader,
+    meter: Meter,
+) -> AsyncIterator[AnswerEvent]:
+    request = prompts.answering(spec, history, question, query, passages)
+    call = meter.open("answer", spec.chat, request)
+    parser = MarkerParser(len(passages))
+    finished = Finished()
+    async with aclosing(spec.chat.stream(request)) as stream:  # type: ignore[type-var]
+        async for item in stream:
+            if isinstance(item, Delta):
+                call.written += len(item.text)
+                text, cited = parser.feed(item.text)
+            else:
+                call.usage = item.usage
+                finished = Finished(length=item.reason == "length", filtered=item.reason == "content_filter")
+                text, cited = parser.close()
+            if text:
+                yield Token(text)
+            for n in cited:
+                yield Cited(n)
+    if not call.written and not spec.writes:
+        # No sentence of the passages fits the question: quoting noise helps nobody.
+        async for event in _nothing(reader.scope, tuple(passages), told=True):
+            yield event
+        return
+    yield finished
+
+
+async def _nothing(
+    scope: Scope, nearest: Sequence[ReadablePassage], *, told: bool = False
+) -> AsyncIterator[AnswerEvent]:
+    """One plain sentence, and the nearest sources. ``told``: the passages were announced before."""
+    if scope.empty and scope.narrowed:
+        yield Token(
+            "What this question was narrowed to lies outside what I search for you, so there is nothing to answer from. "
+            "Ask it without narrowing, or narrow it to another place."
+        )
+        yield Finished(found=False)
+        return
+    if scope.empty:
+        what = "any of the sources that this assistant searches" if scope.missing else "any sources yet"
+        yield Token(f"You may not read {what}, so there is nothing to answer from.")
+        yield Finished(found=False)
+        return
+    best = _best_of_each_document(nearest) if not told else tuple(nearest)
+    if not told:
+        yield Passages(best, relevant=False)
+    shown = range(1, min(NEAREST, len(best)) + 1)
+    text = f"I found nothing in {searched(scope)} that answers this."
+    if shown:
+        text += " The nearest that I came across: " + " ".join(f"[{n}]" for n in shown) + "."
+    yield Token(text)
+    for n in shown:
+        yield Cited(n)
+    yield Finished(found=False)
+
+
+def _best_of_each_document(passages: Sequence[ReadablePassage]) -> tuple[ReadablePassage, ...]:
+    first: dict[object, ReadablePassage] = {}
+    for passage in passages:
+        first.setdefault(passage.node, passage)
+    return tuple(first.values())[:NEAREST]
+
+
+def searching(scope: Scope) -> str:
+    return f"Searching {_places(scope)}" if not scope.empty else "Looking for sources that you may read"
+
+
+def searched(scope: Scope) -> str:
+    return f"the {_places(scope)} that I searched" if max(len(scope.sources), scope.folders) > 1 else "what I searched"
+
+
+def _places(scope: Scope) -> str:
+    if scope.folders and scope.folders >= len(scope.sources):
+        return _counted(scope.folders, "folder")
+    return _counted(len(scope.sources), "source")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

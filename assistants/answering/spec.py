@@ -1,0 +1,84 @@
+"""What ``answer`` is given: who answers, what was said before, and a way to passages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from datasources.reading import ReadablePassage, Results, Scope
+from portal.providers.streaming import estimated
+from portal.providers.types import ChatModel, ChatRequest, Role, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantSpec:
+    """An assistant as it answers: of a version, or of a draft that is being tried (then ``version`` is None).
+
+    ``context_tokens``: how much the model reads at once, where that is known.
+    """
+
+    name: str
+    chat: ChatModel
+    instructions: str = ""
+    temperature: float | None = None
+    context_tokens: int | None = None
+    assistant: UUID | None = None
+    version: UUID | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is a model that writes; without one, passages are quoted."""
+        return self.chat.vendor != "quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An earlier turn, as its reader may see it today."""
+
+    role: Role
+    text: str
+
+
+class Reader(Protocol):
+    """One person's way to passages, narrowed to the assistant's knowledge."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+    @property
+    def reads_nothing(self) -> bool:
+        """Whether the assistant was given no knowledge at all: it then answers without searching."""
+        ...
+
+    async def search(self, query: str, *, limit: int, tokens: int) -> Results: ...
+
+
+@dataclass(slots=True)
+class Call:
+    """One call to a model. ``usage`` is what the vendor counted; where it never said, it is estimated."""
+
+    purpose: str
+    chat: ChatModel
+    request: ChatRequest
+    written: int = 0
+    usage: Usage | None = None
+
+    def spent(self) -> Usage:
+        if self.usage is not None:
+            return self.usage
+        return estimated(self.request, self.written) if self.chat.vendor != "quotes" else Usage()
+
+
+@dataclass(slots=True)
+class Meter:
+    """Every call that an answer made, also broken and stopped ones; whoever runs the answer reads it at the end."""
+
+    calls: list[Call] = field(default_factory=list)
+
+    def open(self, purpose: str, chat: ChatModel, request: ChatRequest) -> Call:
+        self.calls.append(Call(purpose, chat, request))
+        return self.calls[-1]
+
+
+__all__ = ["AssistantSpec", "Call", "Meter", "ReadablePassage", "Reader", "Results", "Said", "Scope"]

@@ -1,0 +1,159 @@
+"""How conversations and messages look from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from assistants.models import Conversation, Feedback, Message
+from assistants.presenting import Shown, shown_answers
+from portal.api.shapes import PersonShape
+from portal.models import Membership
+
+
+class CitedDocument(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    path = serializers.CharField()
+    url = serializers.CharField()
+    kind = serializers.CharField()
+    data_source = serializers.DictField()
+    modified = serializers.DateTimeField(allow_null=True)
+
+
+class CitationShape(serializers.Serializer[Any]):
+    """A passage of a document; ``[n]`` in the text points to it. A withheld one is a number and nothing else."""
+
+    n = serializers.IntegerField()
+    withheld = serializers.BooleanField(help_text="You may not read where it comes from.")
+    stale = serializers.BooleanField(required=False, help_text="The document has changed since.")
+    gone = serializers.BooleanField(required=False, help_text="The document was deleted.")
+    start = serializers.IntegerField(required=False)
+    end = serializers.IntegerField(required=False)
+    hash = serializers.CharField(required=False)
+    snippet = serializers.CharField(required=False)
+    href = serializers.CharField(required=False, help_text="The page that opens the document at the passage.")
+    document = CitedDocument(required=False, allow_null=True)
+
+
+class ErrorShape(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class NarrowShape(serializers.Serializer[Any]):
+    """A source, or only what is at or below some of its nodes."""
+
+    data_source = serializers.UUIDField()
+    parents_in = serializers.ListField(
+        child=serializers.UUIDField(), required=False, allow_null=True, allow_empty=False, help_text="Null: all of it."
+    )
+
+
+class MessageShape(serializers.ModelSerializer[Message]):
+    """A question or an answer; ``content`` is Markdown with ``[n]``."""
+
+    assistant: Any = serializers.SlugRelatedField(slug_field="handle", read_only=True)
+    version = serializers.IntegerField(source="version.number", default=None, allow_null=True)
+    author = PersonShape(allow_null=True)
+    content = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    citations = serializers.SerializerMethodField()
+    read = serializers.SerializerMethodField()
+    narrow = NarrowShape(many=True, help_text="Of a question: where alone to look; empty does not narrow.")
+
+    class Meta:
+        model = Message
+        fields = [
+            "id",
+            "conversation",
+            "parent",
+            "role",
+            "author",
+            "assistant",
+            "version",
+            "model",
+            "content",
+            "narrow",
+            "status",
+            "error",
+            "citations",
+            "read",
+            "found",
+            "usage",
+            "created",
+            "finished",
+            "last_seq",
+        ]
+        read_only_fields = fields
+
+    def _shown(self, row: Message) -> Shown | None:
+        return self.context["shown"].get(row.pk)
+
+    def get_content(self, row: Message) -> str:
+        shown = self._shown(row)
+        return shown.content if shown else row.content
+
+    @extend_schema_field(ErrorShape(allow_null=True))
+    def get_error(self, row: Message) -> Any:
+        return {"code": row.error_code, "detail": row.error_detail} if row.error_code else None
+
+    @extend_schema_field(CitationShape(many=True))
+    def get_citations(self, row: Message) -> Any:
+        shown = self._shown(row)
+        return [source.as_json() for source in shown.cited] if shown else []
+
+    @extend_schema_field(CitationShape(many=True))
+    def get_read(self, row: Message) -> Any:
+        """Passages that the answer was written from and does not cite."""
+        shown = self._shown(row)
+        return [source.as_json() for source in shown.sources if not source.cited] if shown else []
+
+
+def shown_to(membership: Membership, messages: Sequence[Message]) -> dict[str, Any]:
+    """What the shape of these messages needs beside their rows, in a few queries for however many."""
+    return {"shown": shown_answers(membership, messages)}
+
+
+class ConversationShape(serializers.ModelSerializer[Conversation]):
+    assistant: Any = serializers.SlugRelatedField(slug_field="handle", read_only=True)
+    owner = PersonShape()
+
+    class Meta:
+        model = Conversation
+        fields = [
+            "id",
+            "title",
+            "assistant",
+            "owner",
+            "shared_with_workspace",
+            "pinned",
+            "archived",
+            "created",
+            "updated",
+        ]
+        read_only_fields = fields
+
+
+class ConversationDetail(ConversationShape):
+    """With the messages of the branch that is shown, first question first."""
+
+    messages = serializers.SerializerMethodField()
+
+    class Meta(ConversationShape.Meta):
+        fields = [*ConversationShape.Meta.fields, "messages"]
+        read_only_fields = fields
+
+    @extend_schema_field(MessageShape(many=True))
+    def get_messages(self, _row: Conversation) -> Any:
+        return MessageShape(self.context["messages"], many=True, context=self.context).data
+
+
+class FeedbackShape(serializers.ModelSerializer[Feedback]):
+    class Meta:
+        model = Feedback
+        fields = ["id", "up", "reason", "comment", "include_conversation", "created"]
+        read_only_fields = fields

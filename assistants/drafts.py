@@ -1,0 +1,197 @@
+"""What a version of an assistant is made of, checked. Every ValidationError names its field and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from assistants.models import Assistant
+from assistants.models.assistant import HANDLE
+from datasources.models import DataSource, Node
+from portal.models import Credential, Membership, Workspace
+
+FIELDS: Final = (
+    "name",
+    "description",
+    "emoji",
+    "colour",
+    "instructions",
+    "credential",
+    "model",
+    "temperature",
+    "knowledge",
+    "reads_all",
+    "tags_all",
+    "tags_none",
+    "since",
+    "until",
+    "starters",
+)
+"""What a version is made of. ``knowledge`` None is all that its reader may read (``reads_all``); an empty list nothing."""
+
+RESERVED: Final = frozenset({"new", "all", "none", "everyone", "assistant", "assistants", "edit", "gallery", "atrium"})
+LONGEST_INSTRUCTIONS = 20_000
+MOST_BRANCHES = 500
+MOST_TAGS = 50
+MOST_STARTERS = 6
+
+
+def checked_handle(workspace: Workspace, handle: str, assistant: Assistant | None = None) -> str:
+    """The handle as it is kept. Raises ValidationError with what to do."""
+    handle = handle.strip().lower().removeprefix("@")
+    try:
+        HANDLE(handle)
+    except ValidationError as error:
+        raise ValidationError({"handle": error.messages}) from error
+    if handle in RESERVED:
+        raise ValidationError({"handle": f"@{handle} is a word of the product. Choose another handle."})
+    others = Assistant.objects.filter(workspace=workspace, handle__iexact=handle)
+    if assistant is not None:
+        others = others.exclude(pk=assistant.pk)
+    if others.exists():
+        raise ValidationError({"handle": f"@{handle} is taken. Choose another handle."})
+    return handle
+
+
+def checked_fields(
+    membership: Membership, fields: Mapping[str, Any], kept: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Fields of a version as they are kept. Raises ValidationError by field.
+
+    ``kept``: knowledge that is there already. An editor may leave what they can't read, but not add it.
+    """
+    unknown = set(fields) - set(FIELDS)
+    if unknown:
+        raise ValidationError({name: f"Unknown field; a version has {', '.join(FIELDS)}." for name in sorted(unknown)})
+    out: dict[str, Any] = dict(fields)
+    if "knowledge" in fields:
+        everything = fields["knowledge"] is None or bool(fields.get("reads_all"))
+        out["reads_all"] = everything
+        out["knowledge"] = [] if everything else checked_knowledge(membership, fields["knowledge"], kept or [])
+    for name in ("tags_all", "tags_none"):
+        if name in fields:
+            out[name] = _texts(name, fields[name], MOST_TAGS, 80)
+    if "starters" in fields:
+        out["starters"] = _texts("starters", fields["starters"], MOST_STARTERS, 200)
+    for name in ("since", "until"):
+        if name in fields:
+            out[name] = _moment(name, fields[name])
+    if out.get("since") and out.get("until") and out["since"] >= out["until"]:
+        raise ValidationError({"until": "The end of the time window lies before its begin."})
+    if len(out.get("instructions") or "") > LONGEST_INSTRUCTIONS:
+        raise ValidationError(
+            {"instructions": f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."}
+        )
+    _check_model(membership, out)
+    return out
+
+
+def checked_knowledge(
+    membership: Membership, entries: Any, kept: list[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """``[{"data_source", "parents_in", "parents_not_in"}]`` with every id known and, unless it was ``kept``, readable."""
+    if not isinstance(entries, list) or len(entries) > MOST_BRANCHES:
+        raise ValidationError(
+            {"knowledge": f"Knowledge is a list of at most {MOST_BRANCHES} entries, or null for everything."}
+        )
+    rows = [_entry(entry) for entry in entries]
+    merged: dict[UUID, dict[str, Any]] = {}
+    for row in rows:
+        if row["data_source"] in merged:
+            raise ValidationError({"knowledge": "Name each data source once."})
+        merged[row["data_source"]] = row
+    old = {UUID(str(row["data_source"])): row for row in kept or []}
+    sources = set(
+        DataSource.objects.filter(workspace=membership.workspace_id, pk__in=merged).values_list("pk", flat=True)
+    )
+    visible = set(DataSource.objects.visible_to(membership).filter(pk__in=merged).values_list("pk", flat=True))
+    wanted = {node for row in rows for node in (*(row["parents_in"] or ()), *row["parents_not_in"])}
+    found = dict(Node.objects.browsable_by(membership).filter(pk__in=wanted).values_list("pk", "source_id"))
+    for source, row in merged.items():
+        before = old.get(source)
+        known = _nodes_of(before) if before else set()
+        missing = [n for n in _nodes_of(row) if found.get(n) != source and str(n) not in known]
+        if (source not in visible and not (before and source in sources)) or missing:
+            raise ValidationError(
+                {"knowledge": "Some of the chosen knowledge is gone, or not for you. Open the tree and choose again."}
+            )
+    return [
+        {
+            "data_source": str(row["data_source"]),
+            "parents_in": None if row["parents_in"] is None else [str(n) for n in row["parents_in"]],
+            "parents_not_in": [str(n) for n in row["parents_not_in"]],
+        }
+        for row in rows
+        if row["parents_in"] is None or row["parents_in"]
+    ]
+
+
+def _nodes_of(row: Mapping[str, Any]) -> set[Any]:
+    return {*(row.get("parents_in") or ()), *(row.get("parents_not_in") or ())}
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, Mapping) or set(entry) - {"data_source", "parents_in", "parents_not_in"}:
+        raise ValidationError({"knowledge": "Each entry has data_source, parents_in and parents_not_in."})
+    try:
+        inside = entry.get("parents_in")
+        return {
+            "data_source": UUID(str(entry.get("data_source"))),
+            "parents_in": None if inside is None else [UUID(str(node)) for node in inside],
+            "parents_not_in": [UUID(str(node)) for node in entry.get("parents_not_in") or ()],
+        }
+    except (ValueError, TypeError):
+        raise ValidationError({"knowledge": "An id in the knowledge is none."}) from None
+
+
+def _texts(name: str, values: Any, most: int, longest: int) -> list[str]:
+    if values is None:
+        return []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValidationError({name: "It takes a list of texts."})
+    texts = [value.strip() for value in values if value.strip()]
+    if len(texts) > most or any(len(text) > longest for text in texts):
+        raise ValidationError({name: f"At most {most}, each of at most {longest} characters."})
+    return texts
+
+
+def _moment(name: str, value: Any) -> datetime | None:
+    if value in (None, ""):
+        return None
+    moment = value if isinstance(value, datetime) else parse_datetime(str(value))
+    if moment is None:
+        raise ValidationError({name: "It takes a time such as 2026-01-31T00:00:00Z."})
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def _check_model(membership: Membership, fields: dict[str, Any]) -> None:
+    credential = fields.get("credential")
+    if credential in ("", None):
+        fields["credential"] = None
+    elif not isinstance(credential, Credential):
+        try:
+            found = Credential.objects.filter(workspace=membership.workspace_id, pk=UUID(str(credential))).first()
+        except ValueError:
+            found = None
+        if found is None:
+            raise ValidationError({"credential": "There is no such credential. Choose a model from the list."})
+        fields["credential"] = found
+    elif credential.workspace_id != membership.workspace_id:
+        raise ValidationError({"credential": "There is no such credential. Choose a model from the list."})
+    if fields.get("model") and fields.get("credential") is None:
+        raise ValidationError(
+            {"model": "Choose a credential with the model, or leave both to the workspace's default."}
+        )
+    if fields.get("credential") is not None and not fields.get("model"):
+        raise ValidationError({"model": "Choose a model of this credential."})
+    warmth = fields.get("temperature")
+    if warmth is not None and (
+        isinstance(warmth, bool) or not isinstance(warmth, (int, float)) or not 0 <= warmth <= 2
+    ):
+        raise ValidationError({"temperature": "It takes a number between 0 and 2."})

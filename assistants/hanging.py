@@ -1,0 +1,83 @@
+"""What the pages of this app hang up in the shell: the rail's conversations, the home page's composer, the palette's finds."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+
+from assistants.filing import conversations_of
+from assistants.models import Assistant, Conversation
+from assistants.reading_sources import panel, used_by
+from assistants.views_assistants import usable
+from assistants.views_conversations import home_context
+from assistants.views_filing import rail_context
+from datasources.uses import uses
+from portal.models import Membership, Workspace
+from portal.registry import PaletteSource, Panel, RailSection, Step, registries
+
+
+def _made_an_assistant(workspace: Workspace) -> bool:
+    return Assistant.objects.filter(workspace=workspace).exists()
+
+
+def _asked(workspace: Workspace) -> bool:
+    return Conversation.objects.filter(workspace=workspace).exists()
+
+
+registries.rail.add("conversations", RailSection("assistants/_rail.html", rail_context, weight=10))
+registries.panel("home").add("composer", Panel("assistants/_home.html", home_context, weight=0))
+registries.panel("source").add("assistants", Panel("assistants/_used_by.html", panel, weight=0))
+uses.add("assistants", used_by)
+registries.steps.add(
+    "assistant",
+    Step(
+        label="Make an assistant",
+        words="One task, and the few folders that the task needs.",
+        button="Make one",
+        route="assistant_new",
+        action="assistant.edit",
+        done=_made_an_assistant,
+        weight=20,
+    ),
+)
+registries.steps.add(
+    "ask",
+    Step(
+        label="Ask a question",
+        words="The answer cites its sources; a click opens the document at the passage.",
+        button="Ask",
+        route="home",
+        action="conversation.ask",
+        done=_asked,
+        weight=30,
+    ),
+)
+
+
+def _find_conversations(request: HttpRequest, text: str) -> list[tuple[str, str, str]]:
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    return [
+        (str(row), reverse("conversation", args=[membership.workspace.slug, row.pk]), "")
+        for row in conversations_of(membership, text)[:8]
+    ]
+
+
+def _find_assistants(request: HttpRequest, text: str) -> list[tuple[str, str, str]]:
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    found = usable(membership)
+    for word in text.lstrip("@").split():
+        found = found.filter(Q(handle__icontains=word) | Q(live__name__icontains=word))
+    return [
+        (
+            f"{a.live.emoji} {a.live.name}".strip(),
+            reverse("assistant", args=[membership.workspace.slug, a.handle]),
+            f"@{a.handle}",
+        )
+        for a in found[:8]
+        if a.live
+    ]
+
+
+registries.palette.add("conversations", PaletteSource("Conversations", _find_conversations, weight=10))
+registries.palette.add("assistants", PaletteSource("Assistants", _find_assistants, weight=20))

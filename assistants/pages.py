@@ -1,0 +1,38 @@
+"""The addresses of pages below /w/<slug>/: conversations and assistants. Each view declares its rule itself."""
+
+from typing import Any
+
+from django.urls import path
+
+from assistants import views_answers as answers
+from assistants import views_assistants as assistants
+from assistants import views_builder as builder
+from assistants import views_conversations as conversations
+from assistants import views_filing as filing
+from assistants import views_trial as trial
+
+PAGES: list[Any] = [
+    path("ask/", conversations.ask_new, name="ask_new"),
+    path("ask/places/", assistants.places, name="ask_places"),
+    path("conversations/", filing.conversations, name="conversations"),
+    path("c/<uuid:conversation>/", conversations.conversation, name="conversation"),
+    path("c/<uuid:conversation>/ask/", conversations.ask, name="ask"),
+    path("c/<uuid:conversation>/title/", conversations.title, name="conversation_title"),
+    path("c/<uuid:conversation>/share/", conversations.share, name="conversation_share"),
+    path("c/<uuid:conversation>/rename/", filing.rename, name="conversation_rename"),
+    path("c/<uuid:conversation>/pin/", filing.pin, name="conversation_pin"),
+    path("c/<uuid:conversation>/archive/", filing.archive, name="conversation_archive"),
+    path("c/<uuid:conversation>/m/<uuid:message>/", answers.answer, name="answer"),
+    path("c/<uuid:conversation>/m/<uuid:message>/edit/", conversations.edit_question, name="question_edit"),
+    path("c/<uuid:conversation>/m/<uuid:message>/again/", answers.again, name="answer_again"),
+    path("c/<uuid:conversation>/m/<uuid:message>/stop/", answers.stop, name="answer_stop"),
+    path("c/<uuid:conversation>/m/<uuid:message>/feedback/", answers.feedback, name="answer_feedback"),
+    path("c/<uuid:conversation>/m/<uuid:message>/events/", answers.events, name="answer_events"),
+    path("building/handle/", assistants.handle, name="assistant_handle"),
+    path("building/suggest/", assistants.suggest, name="assistant_suggest"),
+    path("building/try/", trial.start, name="assistant_try"),
+    path("building/try/<uuid:trial>/stop/", trial.stop, name="assistant_try_stop"),
+    path("assistants/new/", builder.new, name="assistant_new"),
+    path("assistants/<slug:handle>/", assistants.assistant, name="assistant"),
+    path("assistants/<slug:handle>/edit/", builder.edit, name="assistant_edit"),
+]

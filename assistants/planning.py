@@ -1,0 +1,345 @@
+"""From a question to a plan: who answers, with which model, from what, and what was said before. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+
+from assistants.answering.spec import AssistantSpec, Said
+from assistants.answering.titles import title_from
+from assistants.errors import Refused
+from assistants.models import Assistant, AssistantVersion, Conversation, Message
+from assistants.presenting import shown_answers
+from assistants.runs.plan import Plan, Rows
+from assistants.runs.run import BUSY
+from datasources import narrowing
+from datasources.access import readable_branches
+from datasources.reading import EVERYTHING, Knowledge, Scope, SourceReader, open_reader
+from datasources.retrieval.types import Branch
+from portal.credentials import chat_model
+from portal.models import Credential, Membership
+from portal.providers.errors import ProviderError
+from portal.providers.types import ChatModel, ChatRequest, StreamItem
+
+M = TypeVar("M", bound=Model)
+
+LONGEST_QUESTION = 20_000
+LONGEST_PATH = 24
+"""Messages of the branch that are looked at for history; the prompt's budget is spent long before."""
+BUILT_IN = "Atrium"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who answers. Without an assistant: a plain one that searches all that its reader may read."""
+
+    assistant: Assistant | None
+    version: AssistantVersion | None
+    branches: Callable[[], tuple[Branch, ...]]
+    """What the person may read; asked for once at most."""
+
+
+class NoModel:
+    """Stands for a model that can't be had; the reason is told where the answer would be."""
+
+    def __init__(self, error: ProviderError, vendor: str, model: str) -> None:
+        self.error, self.vendor, self.model = error, vendor, model
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[StreamItem]:
+        raise self.error
+        yield  # an async generator, as the protocol has it
+
+
+def fresh(membership: Membership) -> Membership:
+    """The same membership as it is now, with all that an answer needs of its workspace. Raises Refused."""
+    rows = (
+        Membership.objects.active()
+        .select_related("user", "workspace__default_credential", "workspace__embedding_credential")
+        .filter(pk=membership.pk)
+    )
+    found = _one(rows)
+    if found is None:
+        raise Refused("not_found", "You are not in this workspace any more.")
+    return found
+
+
+def _one(rows: QuerySet[M]) -> M | None:
+    """``first`` would sort, and writing that takes Django longer than the rest of the query: each question waits for it."""
+    return next(iter(rows.order_by()[:1]), None)
+
+
+def plan_question(
+    membership: Membership,
+    conversation: Conversation | UUID | None,
+    content: str,
+    *,
+    assistant: Assistant | str | None = None,
+    parent: Message | UUID | None = None,
+    narrow: Iterable[Branch] = (),
+    via: str = "portal",
+) -> Plan:
+    """A new question, in a new conversation where there is none yet; ``parent`` is the answer that it follows.
+
+    Without a parent it follows the conversation's head. ``narrow``: where alone to look for this one question. Nothing is
+    written. Raises Refused.
+    """
+    asker = fresh(membership)
+    content = checked(content)
+    if isinstance(conversation, UUID):
+        conversation = conversation_of(asker, conversation)
+    if conversation is None:
+        choice = choose(asker, assistant)
+        conversation = Conversation(
+            workspace=asker.workspace, owner=asker.user, assistant=choice.assistant, title=title_from(content)
+        )
+        new: tuple[Conversation | Message, ...] = (conversation,)
+        follows = None
+    else:
+        _require_idle(asker, conversation)
+        choice = choose(asker, assistant or conversation.assistant)
+        new = ()
+        follows = parent.pk if isinstance(parent, Message) else parent or conversation.head_id
+    question = Message(
+        conversation=conversation,
+        parent_id=follows,
+        role=Message.Role.USER,
+        author=asker.user,
+        content=content,
+        narrow=_narrowed(narrow, choice),
+        via=via,
+    )
+    return _plan(asker, conversation, question, choice, new=(*new, question), title=title_from(content))
+
+
+def plan_edit(membership: Membership, question: Message, content: str, narrow: Iterable[Branch] | None = None) -> Plan:
+    """Another question in the same place: a sibling, with an answer of its own. Raises Refused.
+
+    ``narrow`` None keeps what the question was narrowed to; empty looks everywhere again.
+    """
+    asker = fresh(membership)
+    conversation = question.conversation
+    _require_idle(asker, conversation)
+    if question.role != Message.Role.USER:
+        raise Refused("invalid", "Only a question can be edited.")
+    before = question.replies.order_by("-created").first()
+    choice = choose(asker, (before.assistant if before else None) or conversation.assistant)
+    edited = Message(
+        conversation=conversation,
+        parent_id=question.parent_id,
+        role=Message.Role.USER,
+        author=asker.user,
+        content=checked(content),
+        narrow=question.narrow if narrow is None else _narrowed(narrow, choice),
+        via=question.via,
+    )
+    return _plan(asker, conversation, edited, choice, new=(edited,))
+
+
+def plan_again(membership: Membership, answer: Message, credential: Credential | None = None, model: str = "") -> Plan:
+    """Another answer to the same question, by another model where one is named. Raises Refused."""
+    asker = fresh(membership)
+    conversation = answer.conversation
+    _require_idle(asker, conversation)
+    if answer.role != Message.Role.ASSISTANT or answer.parent is None:
+        raise Refused("invalid", "Only an answer can be asked for again.")
+    if (credential is None) != (not model):
+        raise Refused("invalid", "Choose a credential and a model of it, or neither.")
+    choice = choose(asker, answer.assistant)
+    return _plan(asker, conversation, answer.parent, choice, model=(credential, model) if credential else None)
+
+
+def plan_trial(membership: Membership, fields: Mapping[str, Any], content: str, history: tuple[Said, ...] = ()) -> Plan:
+    """A draft that is being tried: no rows, no version. ``fields`` are those of ``save_version``. Raises Refused."""
+    asker = fresh(membership)
+    credential, model = fields.get("credential"), fields.get("model") or ""
+    chat, used = _chat(asker, credential, model)
+    spec = AssistantSpec(
+        name=fields.get("name") or "Draft",
+        chat=chat,
+        instructions=fields.get("instructions") or "",
+        temperature=fields.get("temperature"),
+        context_tokens=_window(used, chat.model),
+    )
+    entries = None if fields.get("reads_all") else fields.get("knowledge")
+    knowledge = Knowledge.of(entries, **_narrowing(fields))
+    return Plan(asker, spec, (*history, Said("user", checked(content))), _reader(asker, knowledge), used)
+
+
+def checked(content: str) -> str:
+    text = content.replace("\x00", "").strip()
+    if not text:
+        raise Refused("empty", "Write a question first.")
+    if len(text) > LONGEST_QUESTION:
+        raise Refused(
+            "too_long",
+            f"A question has at most {LONGEST_QUESTION:,} characters, this has {len(text):,}; put long text into a data source.",
+        )
+    return text
+
+
+def _narrowed(narrow: Iterable[Branch], choice: Choice) -> narrowing.Entries:
+    branches = tuple(narrow)
+    if not branches:
+        return []
+    try:
+        return narrowing.checked(branches, choice.branches())
+    except narrowing.OutOfReach as error:
+        raise Refused(error.code, str(error)) from error
+
+
+def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
+    """The assistant that was asked, by row or handle, as this person may run it; without one the workspace's default, else
+    the plain one. One query. Raises Refused."""
+
+    @cache
+    def branches() -> tuple[Branch, ...]:
+        return readable_branches(membership)
+
+    rows = Assistant.objects.filter(workspace=membership.workspace_id).with_owner(membership)
+    rows = rows.select_related("live__credential")
+    if assistant is None:
+        found = _one(rows.filter(is_default=True))
+        if found is None or not found.offered_to(membership, branches):
+            return Choice(None, None, branches)
+    else:
+        found = _one(rows.filter(Q(handle__iexact=assistant) if isinstance(assistant, str) else Q(pk=assistant.pk)))
+        if found is None or not found.offered_to(membership, branches):
+            name = str(assistant).removeprefix("@")[:40]
+            raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")
+    return Choice(found, found.runs_for(membership), branches)
+
+
+def conversation_of(membership: Membership, id: UUID) -> Conversation:
+    """A conversation that this person may read. Raises Refused."""
+    found = Conversation.objects.visible_to(membership).select_related("assistant").filter(pk=id).first()
+    if found is None:
+        raise Refused("not_found", "There is no such conversation, or it is not for you.")
+    return found
+
+
+def _require_idle(asker: Membership, conversation: Conversation) -> None:
+    if conversation.owner_id != asker.user_id or conversation.workspace_id != asker.workspace_id:
+        raise Refused("not_yours", "Only the person who began this conversation can ask in it. Begin one of your own.")
+    if conversation.messages.filter(status__in=Message.OPEN).exists():
+        raise Refused("answer_running", BUSY)
+
+
+def _plan(
+    asker: Membership,
+    conversation: Conversation,
+    question: Message,
+    choice: Choice,
+    *,
+    new: tuple[Conversation | Message, ...] = (),
+    title: str = "",
+    model: tuple[Credential, str] | None = None,
+) -> Plan:
+    version = choice.version
+    credential, name = model or (version.credential if version else None, version.model if version else "")
+    chat, used = _chat(asker, credential, name)
+    # What was narrowed stays so, also where the asker has lost it meanwhile: nothing is found there then.
+    knowledge = replace(knowledge_of(version), narrow=narrowing.branches_kept(question.narrow))
+    reader = _reader(asker, knowledge, choice.branches)
+    spec = AssistantSpec(
+        name=version.name if version else BUILT_IN,
+        chat=chat,
+        instructions=version.instructions if version else "",
+        temperature=version.temperature if version else None,
+        context_tokens=_window(used, chat.model),
+        assistant=choice.assistant.pk if choice.assistant else None,
+        version=version.pk if version else None,
+    )
+    answer = Message(
+        conversation=conversation,
+        parent=question,
+        role=Message.Role.ASSISTANT,
+        author=asker.user,
+        assistant=choice.assistant,
+        version=version,
+        model=f"{chat.vendor}/{chat.model}"[:160],
+        status=Message.Status.QUEUED,
+        via=question.via,
+    )
+    if conversation in new:
+        conversation.head = answer
+    turns = (*_history(asker, question.parent_id), Said("user", question.content))
+    rows = Rows(conversation, question, answer, (*new, answer), title)
+    return Plan(asker, spec, turns, reader, used, rows, note_on(reader.scope))
+
+
+def knowledge_of(version: AssistantVersion | None) -> Knowledge:
+    if version is None:
+        return EVERYTHING
+    narrowing = _narrowing({name: getattr(version, name) for name in ("tags_all", "tags_none", "since", "until")})
+    return Knowledge.of(None if version.reads_all else version.knowledge, **narrowing)
+
+
+def _narrowing(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "tags_all": tuple(fields.get("tags_all") or ()),
+        "tags_none": tuple(fields.get("tags_none") or ()),
+        "since": fields.get("since"),
+        "until": fields.get("until"),
+    }
+
+
+def note_on(scope: Scope) -> str:
+    """A sentence where this reader has only part of what the assistant searches; empty where they have all of it."""
+    if not scope.missing:
+        return ""
+    if scope.missing >= scope.parts and scope.empty:
+        return "You may not read any of the sources that this assistant searches."
+    return (
+        f"You may read only part of what this assistant searches: "
+        f"{scope.parts - scope.missing} of {scope.parts} parts in full."
+    )
+
+
+def _reader(
+    asker: Membership, knowledge: Knowledge, branches: Callable[[], tuple[Branch, ...]] | None = None
+) -> SourceReader:
+    try:
+        return open_reader(asker, knowledge, branches)
+    except ProviderError as error:
+        raise Refused(error.code, str(error)) from error
+
+
+def _chat(asker: Membership, credential: Credential | None, model: str) -> tuple[ChatModel, Credential | None]:
+    """The model, and the credential that it is paid by."""
+    workspace = asker.workspace
+    used = credential or (workspace.default_credential if workspace.default_model else None)
+    try:
+        return chat_model(workspace, credential, model), used
+    except ProviderError as error:
+        return NoModel(error, used.kind if used else "", model or workspace.default_model), used
+
+
+def _window(credential: Credential | None, model: str) -> int | None:
+    offered = credential.offered if credential else []
+    return next((m.get("context_tokens") for m in offered if m.get("name") == model), None)
+
+
+def _history(asker: Membership, leaf: UUID | None) -> list[Said]:
+    """The branch down to ``leaf``, oldest first, as its reader may see it today."""
+    if leaf is None:
+        return []
+    path = Message.objects.raw(
+        """
+        WITH RECURSIVE path AS (
+            SELECT m.id, m.parent_id, 1 AS depth FROM assistants_message m WHERE m.id = %s
+            UNION ALL
+            SELECT m.id, m.parent_id, path.depth + 1 FROM assistants_message m JOIN path ON m.id = path.parent_id
+            WHERE path.depth < %s
+        )
+        SELECT m.* FROM assistants_message m JOIN path ON m.id = path.id ORDER BY path.depth DESC
+        """,
+        [leaf, LONGEST_PATH],
+    )
+    messages = [m for m in path if m.content]
+    shown = shown_answers(asker, messages)
+    return [Said("assistant", shown[m.pk].content) if m.pk in shown else Said("user", m.content) for m in messages]

@@ -1,0 +1,91 @@
+"""What an assistant reads, in the names that a person knows, and only as far as they may know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from assistants.models import AssistantVersion
+from datasources.models import DataSource, Node
+from portal.models import Membership
+
+
+@dataclass(slots=True)
+class Part:
+    """One source of an assistant's knowledge. ``whole``: all of it, but for ``outside``.
+
+    ``hidden``: how many of the chosen branches this reader may not see.
+    """
+
+    source: DataSource
+    whole: bool
+    inside: list[Node] = field(default_factory=list)
+    outside: list[Node] = field(default_factory=list)
+    hidden: int = 0
+
+
+@dataclass(slots=True)
+class Reads:
+    """``everything``: it searches all that whoever asks may read. ``nothing``: it answers without searching."""
+
+    parts: list[Part]
+    everything: bool
+    nothing: bool
+    hidden_sources: int = 0
+
+    @property
+    def partly(self) -> bool:
+        """The reader does not get all that it was given."""
+        return bool(self.hidden_sources or any(part.hidden for part in self.parts))
+
+
+def _ids(rows: Iterable[dict[str, Any]], key: str) -> set[UUID]:
+    return {UUID(str(value)) for row in rows for value in row.get(key) or []}
+
+
+def what_it_reads(membership: Membership, version: AssistantVersion) -> Reads:
+    """The branches of its knowledge by name. Two queries and those of visibility."""
+    rows = [row for row in version.knowledge if row.get("data_source")]
+    wanted = {UUID(str(row["data_source"])) for row in rows}
+    sources = {s.pk: s for s in DataSource.objects.visible_to(membership).filter(pk__in=wanted)}
+    chosen = _ids(rows, "parents_in") | _ids(rows, "parents_not_in")
+    nodes = {n.pk: n for n in Node.objects.browsable_by(membership).filter(pk__in=chosen)} if chosen else {}
+    parts = []
+    for row in rows:
+        source = sources.get(UUID(str(row["data_source"])))
+        if source is None:
+            continue
+        inside, outside = _ids([row], "parents_in"), _ids([row], "parents_not_in")
+        parts.append(
+            Part(
+                source=source,
+                whole=row.get("parents_in") is None,
+                inside=_sorted(nodes, inside),
+                outside=_sorted(nodes, outside),
+                hidden=len(inside - nodes.keys()),
+            )
+        )
+    parts.sort(key=lambda part: part.source.name.lower())
+    return Reads(
+        parts=parts,
+        everything=version.reads_all,
+        nothing=not version.knowledge and not version.reads_all,
+        hidden_sources=len(wanted - sources.keys()),
+    )
+
+
+def _sorted(nodes: dict[UUID, Node], ids: set[UUID]) -> list[Node]:
+    return sorted((nodes[key] for key in ids if key in nodes), key=lambda node: node.path.lower())
+
+
+def sources_of(membership: Membership, versions: Iterable[AssistantVersion]) -> dict[UUID, list[DataSource]]:
+    """For cards: the visible sources that each version names. One query for all of them."""
+    named = {
+        version.pk: [UUID(str(row["data_source"])) for row in version.knowledge if row.get("data_source")]
+        for version in versions
+    }
+    wanted = {source for sources in named.values() for source in sources}
+    found = {s.pk: s for s in DataSource.objects.visible_to(membership).filter(pk__in=wanted)} if wanted else {}
+    return {key: [found[source] for source in sources if source in found] for key, sources in named.items()}

@@ -1,0 +1,48 @@
+"""What a run is given. Made by ``assistants.planning`` in one go, so that running needs no more questions to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from assistants.answering.spec import AssistantSpec, Said
+from assistants.models import Conversation, Message
+from datasources.reading import SourceReader
+from portal.models import Credential, Membership
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is written down of a run. ``new`` rows are inserted by its first save, together or not at all.
+
+    ``title`` is given to a conversation that has none.
+    """
+
+    conversation: Conversation
+    question: Message
+    answer: Message
+    new: tuple[Conversation | Message, ...] = ()
+    title: str = ""
+
+    @property
+    def new_conversation(self) -> bool:
+        return self.conversation in self.new
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``rows`` None is a trial: it is written down nowhere, and only ``asker`` may follow it."""
+
+    asker: Membership
+    spec: AssistantSpec
+    turns: Sequence[Said]
+    reader: SourceReader
+    credential: Credential | None = None
+    rows: Rows | None = None
+    note: str = ""
+    trial: UUID = field(default_factory=uuid4)
+
+    @property
+    def id(self) -> UUID:
+        return self.rows.answer.pk if self.rows else self.trial

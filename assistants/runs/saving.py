@@ -1,0 +1,254 @@
+"""Writes many runs down in one transaction. Blocking; called by the writer, in a thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from assistants.answering.spec import Call
+from assistants.models import Citation, Conversation, EventBatch, Message
+from assistants.runs.log import Event
+from assistants.runs.plan import Plan, Rows
+from portal import usage
+from portal.models import UsageRecord
+
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended. ``status`` is a Message.Status."""
+
+    status: str
+    code: str = ""
+    detail: str = ""
+    found: bool | None = None
+    calls: Sequence[Call] = ()
+    citations: Sequence[Citation] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What has to be written of one run: events that are not stored yet, the text so far, and perhaps its ending."""
+
+    plan: Plan
+    rows: Rows
+    opening: bool
+    events: Sequence[Event]
+    content: str
+    worker: str
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """``stop``: somebody asked for it. ``gone``: the answer was deleted, or closed by another process. ``error``: why not."""
+
+    stop: bool = False
+    gone: bool = False
+    error: DatabaseError | None = None
+
+
+def save(units: Sequence[Unit]) -> dict[UUID, Saved]:
+    """All in one transaction. Where that fails, each alone, so that one bad row spoils no other's answer."""
+    try:
+        return _save(units)
+    except DatabaseError as error:
+        if len(units) == 1:
+            return {units[0].plan.id: Saved(error=error)}
+    results: dict[UUID, Saved] = {}
+    for unit in units:
+        results |= save([unit])
+    return results
+
+
+def _save(units: Sequence[Unit]) -> dict[UUID, Saved]:
+    """As many statements for a hundred answers as for one."""
+    opening = [u for u in units if u.opening]
+    going = [u for u in units if not u.opening and u.ending is None]
+    ending = [u for u in units if not u.opening and u.ending is not None]
+    with transaction.atomic():
+        _open(opening)
+        running = _touch(going) | _end(ending)
+        alive = [u for u in (*going, *ending) if u.plan.id in running]
+        EventBatch.objects.bulk_create(
+            EventBatch(
+                message_id=u.plan.id,
+                first=u.events[0].seq,
+                last=u.events[-1].seq,
+                events=[e.as_json() for e in u.events],
+            )
+            for u in alive
+            if u.events
+        )
+        ended = [(u, u.ending) for u in alive if u.ending is not None]
+        Citation.objects.bulk_create([c for _, e in ended for c in e.citations])
+        usage.record_all(row for u, e in ended for row in spent_rows(u.plan, e.calls))
+    gone = {u.plan.id for u in (*going, *ending)} - running.keys()
+    return {u.plan.id: Saved(stop=running.get(u.plan.id, False), gone=u.plan.id in gone) for u in units}
+
+
+def _open(units: Iterable[Unit]) -> None:
+    """Questions and answers appear, running; their conversations turn to them."""
+    rows = [unit.rows for unit in units]
+    if not rows:
+        return
+    for unit in units:
+        answer = unit.rows.answer
+        answer.status, answer.worker = Message.Status.RUNNING, unit.worker
+        answer.lease_until = timezone.now() + LEASE
+    new = [row for r in rows for row in r.new]
+    Conversation.objects.bulk_create([row for row in new if isinstance(row, Conversation)])
+    Message.objects.bulk_create([row for row in new if isinstance(row, Message)])
+    old = [r for r in rows if not r.new_conversation]
+    if old:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE assistants_conversation c
+                SET head_id = w.head, updated = %s, title = CASE WHEN c.title = '' THEN w.title ELSE c.title END
+                FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS w (id, head, title) WHERE c.id = w.id
+                """,
+                [
+                    timezone.now(),
+                    [r.conversation.pk for r in old],
+                    [r.answer.pk for r in old],
+                    [r.title for r in old],
+                ],
+            )
+
+
+def _touch(units: Sequence[Unit]) -> dict[UUID, bool]:
+    """The text so far and a new lease; gives who is still open, and whether it was asked to stop. One statement."""
+    if not units:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE assistants_message m
+            SET content = w.content, last_seq = GREATEST(m.last_seq, w.last), lease_until = %s, worker = w.worker,
+                status = 'running'
+            FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[]) AS w (id, content, last, worker)
+            WHERE m.id = w.id AND m.status IN ('queued', 'running')
+            RETURNING m.id, m.stop_requested
+            """,
+            [
+                timezone.now() + LEASE,
+                [u.plan.id for u in units],
+                [u.content for u in units],
+                [u.events[-1].seq if u.events else 0 for u in units],
+                [u.worker for u in units],
+            ],
+        )
+        return dict(cursor.fetchall())
+
+
+def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
+    """What became of these answers; gives which of them were still open. One statement."""
+    if not units:
+        return {}
+    rows = [(u, u.ending) for u in units if u.ending is not None]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE assistants_message m
+            SET content = w.content, last_seq = w.last, status = w.status, error_code = w.code, error_detail = w.detail,
+                found = w.found, scope = w.scope, usage = w.usage, finished = %s, lease_until = NULL
+            FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::jsonb[],
+                        %s::jsonb[]) AS w (id, content, last, status, code, detail, found, scope, usage)
+            WHERE m.id = w.id AND m.status IN ('queued', 'running')
+            RETURNING m.id
+            """,
+            [
+                timezone.now(),
+                [u.plan.id for u, _ in rows],
+                [u.content for u, _ in rows],
+                [u.events[-1].seq for u, _ in rows],
+                [str(e.status) for _, e in rows],
+                [e.code for _, e in rows],
+                [e.detail[:500] for _, e in rows],
+                [e.found for _, e in rows],
+                [json.dumps(_scope(u.plan)) for u, _ in rows],
+                [json.dumps(_spent(u.plan, e.calls)) for u, e in rows],
+            ],
+        )
+        return {key: False for (key,) in cursor.fetchall()}
+
+
+def _scope(plan: Plan) -> dict[str, Any]:
+    scope = plan.reader.scope
+    return {
+        "sources": [str(source) for source in scope.sources],
+        "folders": scope.folders,
+        "parts": scope.parts,
+        "missing": scope.missing,
+    }
+
+
+def _spent(plan: Plan, calls: Sequence[Call]) -> dict[str, Any]:
+    chat = plan.spec.chat
+    return {"vendor": chat.vendor, "model": chat.model, **spent_on(calls)}
+
+
+def spent_on(calls: Sequence[Call]) -> dict[str, Any]:
+    """Tokens over all calls, as a message and its last event say it."""
+    spent = [call.spent() for call in calls]
+    return {
+        "input_tokens": sum(u.input_tokens for u in spent),
+        "output_tokens": sum(u.output_tokens for u in spent),
+        "exact": all(u.exact for u in spent),
+    }
+
+
+def spent_rows(plan: Plan, calls: Sequence[Call]) -> list[UsageRecord]:
+    """Model calls as the workspace's usage keeps them. Trials cost too, but belong to no message."""
+    return [
+        usage.row(
+            workspace=plan.asker.workspace,
+            purpose=call.purpose,
+            vendor=call.chat.vendor,
+            model=call.chat.model,
+            usage=call.spent(),
+            user=plan.asker.user,
+            credential=plan.credential,
+            assistant=plan.spec.assistant,
+            message=plan.rows.answer.pk if plan.rows else None,
+        )
+        for call in calls
+    ]
+
+
+def refs_of(events: Iterable[Event]) -> list[Citation]:
+    """The rows of what an answer read and cited, out of its events."""
+    rows: dict[int, Citation] = {}
+    for event in events:
+        if event.type == "passages":
+            for p in event.data["passages"]:
+                rows[p["n"]] = Citation(
+                    n=p["n"],
+                    source=UUID(p["source"]),
+                    node=UUID(p["node"]),
+                    start=p["start"],
+                    end=p["end"],
+                    content_hash=p["hash"],
+                    score=p["score"],
+                )
+        elif event.type == "citation" and event.data["n"] in rows:
+            rows[event.data["n"]].cited = True
+    return list(rows.values())
+
+
+def events_of(batches: Iterable[EventBatch]) -> list[Event]:
+    return [Event(e["seq"], e["type"], e["data"]) for batch in batches for e in _loaded(batch.events)]
+
+
+def _loaded(events: object) -> list[dict]:
+    return json.loads(events) if isinstance(events, str) else events  # type: ignore[return-value]

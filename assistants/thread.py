@@ -1,0 +1,211 @@
+"""A conversation as one reader sees it: the shown branch, its citations checked against what they may read now.
+
+The number of queries does not depend on how long the conversation is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Func, JSONField, Q, Value
+from django.utils.safestring import SafeString
+
+from assistants.models import Conversation, EventBatch, Feedback, Message
+from assistants.presenting import Shown, Source, shown_answers
+from datasources.narrowing import Place, places_of
+from portal.credentials import NO_MODEL
+from portal.models import Membership
+
+
+@dataclass(slots=True)
+class Entry:
+    """One message of the branch. ``siblings``: it and those that stand in its place on other branches, oldest first."""
+
+    message: Message
+    siblings: list[UUID]
+    shown: Shown | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    # What the run had to say beside the text: that its reader has only part of the sources, that the model's limit cut it.
+    notes: list[str] = field(default_factory=list)
+    feedback: Feedback | None = None
+    last: bool = False
+    # The question that an answer answers.
+    asked: str = ""
+    # Where alone that question was looked for; of a question, where itself was. Empty: everywhere.
+    places: list[Place] = field(default_factory=list)
+    html: SafeString | str = ""
+
+    @property
+    def sources(self) -> list[Source]:
+        return self.shown.sources if self.shown else []
+
+    @property
+    def places_known(self) -> bool:
+        """Whether the reader could name them all again."""
+        return all(place.id for place in self.places)
+
+    @property
+    def position(self) -> int:
+        return self.siblings.index(self.message.pk) + 1
+
+    @property
+    def previous(self) -> UUID | None:
+        return self.siblings[self.position - 2] if self.position > 1 else None
+
+    @property
+    def next(self) -> UUID | None:
+        return self.siblings[self.position] if self.position < len(self.siblings) else None
+
+    @property
+    def cited(self) -> list[Source]:
+        return [source for source in self.sources if source.cited]
+
+    @property
+    def nearest(self) -> list[Source]:
+        """What came nearest where nothing was found, as far as the reader may know of it."""
+        return [source for source in self.cited if not source.withheld and not source.gone]
+
+    @property
+    def also_read(self) -> list[Source]:
+        return [source for source in self.sources if not source.cited]
+
+    @property
+    def is_open(self) -> bool:
+        return self.message.status in Message.OPEN
+
+    @property
+    def not_found(self) -> bool:
+        return self.message.found is False
+
+    @property
+    def model(self) -> str:
+        """The model's name; empty where passages were quoted."""
+        vendor, _, name = self.message.model.partition("/")
+        return "" if vendor == NO_MODEL else name
+
+    @property
+    def step_line(self) -> str:
+        """All steps in one line, and how long it took."""
+        line = ", ".join(_done(step["text"], first=not index) for index, step in enumerate(self.steps))
+        if line and self.message.finished:
+            line += f", {(self.message.finished - self.message.created).total_seconds():.1f} s"
+        return line
+
+    @property
+    def sources_line(self) -> str:
+        """In words: how many it cites, or that it only read some."""
+        cited, read = len(self.cited), len(self.sources)
+        number, verb = (cited, "cited") if cited else (read, "read")
+        return f"{number} source{'' if number == 1 else 's'} {verb}"
+
+
+_DONE = {"Searching": "Searched", "Reading": "Read", "Looking": "Looked", "Writing": "Wrote"}
+
+
+def _done(step: str, *, first: bool) -> str:
+    """ "Searching 2 folders" once it is over: "Searched 2 folders"; in mid-sentence "searched 2 folders"."""
+    verb, _, rest = step.partition(" ")
+    words = f"{_DONE.get(verb, verb)} {rest}".strip()
+    return words if first else words[:1].lower() + words[1:]
+
+
+class Skeleton:
+    """Ids and parents of all messages, in order of creation: enough to know every branch. One query."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        rows = conversation.messages.order_by("created", "pk").values_list("pk", "parent_id")
+        self.parent: dict[UUID, UUID | None] = dict(rows)
+        self.children: dict[UUID | None, list[UUID]] = defaultdict(list)
+        for key, parent in self.parent.items():
+            self.children[parent].append(key)
+
+    def branch(self, leaf: UUID | None) -> list[UUID]:
+        """From the first message down to ``leaf``; without one, down to the newest message."""
+        at = leaf if leaf in self.parent else next(reversed(self.parent), None)
+        found: list[UUID] = []
+        while at is not None:
+            found.append(at)
+            at = self.parent[at]
+        return found[::-1]
+
+    def newest_leaf(self, message: UUID) -> UUID:
+        """The end of the branch through ``message``, taking the newest turn at each fork."""
+        while self.children[message]:
+            message = self.children[message][-1]
+        return message
+
+    def siblings(self, message: UUID) -> list[UUID]:
+        return self.children[self.parent[message]]
+
+
+def thread(membership: Membership, conversation: Conversation, leaf: UUID | None = None) -> list[Entry]:
+    """The branch that ends at ``leaf`` (the conversation's head without one)."""
+    skeleton = Skeleton(conversation)
+    return entries(membership, conversation, skeleton, skeleton.branch(leaf or conversation.head_id))
+
+
+def entries(membership: Membership, conversation: Conversation, skeleton: Skeleton, ids: list[UUID]) -> list[Entry]:
+    """These messages, in this order, with everything that is shown of them."""
+    messages = {
+        m.pk: m
+        for m in Message.objects.filter(conversation=conversation, pk__in=ids).select_related(
+            "author", "assistant", "version"
+        )
+    }
+    answers = [key for key, message in messages.items() if message.role == Message.Role.ASSISTANT]
+    shown = shown_answers(membership, messages.values())
+    told = told_of(answers)
+    questions = [key for key, message in messages.items() if message.narrow]
+    places = dict(zip(questions, places_of(membership, [messages[key].narrow for key in questions]), strict=True))
+    thumbs = {f.message_id: f for f in Feedback.objects.filter(message__in=answers, user=membership.user_id)}
+    return [
+        Entry(
+            message=messages[key],
+            siblings=skeleton.siblings(key),
+            shown=shown.get(key),
+            steps=[data for kind, data in told.get(key, []) if kind == "step"],
+            notes=_notes(told.get(key, []), own=messages[key].author_id == membership.user_id),
+            feedback=thumbs.get(key),
+            last=key == ids[-1],
+            asked=_content(messages, messages[key].parent_id),
+            places=places.get(key) or places.get(messages[key].parent_id or key, []),
+        )
+        for key in ids
+        if key in messages
+    ]
+
+
+def _content(messages: dict[UUID, Message], key: UUID | None) -> str:
+    return messages[key].content if key in messages else ""
+
+
+def _notes(told: list[tuple[str, dict[str, Any]]], *, own: bool) -> list[str]:
+    """What ``started`` notes is about the access of the one who asked, and for nobody else."""
+    return [data["note"] for kind, data in told if kind == "completed" or (own and kind == "started")]
+
+
+def told_of(answers: list[UUID]) -> dict[UUID, list[tuple[str, dict[str, Any]]]]:
+    """Type and data of each answer's stored events that are steps or carry a note; the tokens stay in the database. One query."""
+    if not answers:
+        return {}
+    wanted = Func(
+        F("events"),
+        Value('$[*] ? (@.type == "step" || (@.type == "started" || @.type == "completed") && @.data.note != "")'),
+        function="jsonb_path_query_array",
+        output_field=JSONField(),
+        template="%(function)s(%(expressions)s::jsonpath)",
+    )
+    rows = (
+        EventBatch.objects.filter(message__in=answers)
+        .annotate(told=wanted)
+        .filter(~Q(told=[]))
+        .order_by("message", "first")
+        .values_list("message", "told")
+    )
+    found: dict[UUID, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for message, events in rows:
+        found[message].extend((event["type"], event["data"]) for event in events)
+    return dict(found)
