@@ -1,0 +1,116 @@
+"""A real portal on the embedded default, and a real Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from bench.product import ROOT, Portal
+
+ARTIFACTS = ROOT / "artifacts" / "screens"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"1280": {"width": 1280, "height": 860}, "390": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """For one module: while Playwright runs, its event loop is the thread's, and other tests could not have theirs."""
+    executable = os.environ.get("ATRIUM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not executable:
+        pytest.fail("The browser tests need Chromium; name one with ATRIUM_CHROMIUM.")
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A company's folder, with a file that can't be read among the good ones."""
+    directory = Path(tempfile.mkdtemp(prefix="atrium-folder-"))
+    pages = {
+        "handbook/leave/sick-leave.md": "# Sick leave\n\nYou may request up to 240 hours of advanced sick leave.\n\n"
+        "Tell your manager before ten o'clock on the first day.\n",
+        "handbook/leave/parental-leave.md": "# Parental leave\n\nParents take 16 weeks of paid leave, in one piece or in two.\n",
+        "handbook/travel/rail.md": "# Rail travel\n\nBook trains through the travel desk. First class needs a director's yes.\n",
+        "handbook/finance/expenses.md": "# Expenses\n\nSend receipts within 30 days. Meals are paid up to 45 euros a day.\n",
+        "handbook/notes/kitchen.txt": "The kitchen is cleaned on Fridays. Please empty the fridge before noon.\n",
+    }
+    for path, text in pages.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text)
+    (directory / "handbook/notes/empty.md").write_text("")
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def portal(folder: Path) -> Iterator[Portal]:
+    data = Path(tempfile.mkdtemp(prefix="atrium-browser-"))
+    made = Portal(data, environment={"FOLDER": str(folder)})
+    made.start()
+    yield made
+    made.stop()
+    shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[[Page, str], None]:
+    """Keep pictures of a page at both sizes, light and dark, and hold it to axe's serious rules in both."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+
+    def shoot(page: Page, name: str) -> None:
+        before = page.viewport_size
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            for size, viewport in SIZES.items():
+                page.set_viewport_size(viewport)  # type: ignore[arg-type]
+                page.wait_for_timeout(150)
+                page.screenshot(path=str(ARTIFACTS / f"{name}-{size}-{scheme}.png"))
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                    f"{name} scrolls sideways at {size}"
+                )
+            serious(page, f"{name}, {scheme}")
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        if before:
+            page.set_viewport_size(before)
+
+    return shoot
+
+
+def serious(page: Page, name: str) -> None:
+    """No violation that axe calls serious or critical."""
+    found = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+    told = [f"{v['id']}: {v['help']}: {[n['target'] for n in v['nodes']][:3]}" for v in found]
+    assert not told, f"{name}: {told}"
+
+
+@pytest.fixture
+def context(chromium: Browser, portal: Portal) -> Iterator[BrowserContext]:
+    made = chromium.new_context(base_url=f"http://localhost:{portal.port}", viewport=SIZES["1280"], bypass_csp=False)  # type: ignore[arg-type]
+    made.set_default_timeout(20_000)
+    yield made
+    made.close()
+
+
+def link_in(text: str) -> str:
+    """The first address in a mail or in a line of the terminal."""
+    found = re.search(r"https?://\S+", text)
+    assert found, text
+    return found.group(0)

@@ -1,0 +1,331 @@
+"""What a new user does, from the printed link to a colleague who reads along; steps build on each other, in order."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import SIZES, link_in
+from tests.vendors.openai import OpenAIServer
+from tests.vendors.server import Script
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+WRITTEN = (
+    "You may request up to 240 hours of advanced sick leave [1]. Tell your manager before ten [1].\n\n"
+    "| What | How much |\n|---|---|\n| Advanced leave | 240 hours |\n\n```python\nhours = 240\n```\n\n"
+    "![a picture](https://evil.example/pixel.png) and [a link](https://evil.example/)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def admin(chromium: Browser, portal) -> Iterator[BrowserContext]:
+    """The admin's browser, signed in with the link that the start printed."""
+    context = chromium.new_context(base_url=f"http://localhost:{portal.port}", viewport=SIZES["1280"])
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    line = next(line for line in portal.said if "Sign in as" in line)
+    page.goto(link_in(line))
+    expect(page).to_have_url(re.compile(r"/w/demo/$"))
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(admin: BrowserContext) -> Iterator[Page]:
+    """A page that fails the test for any script error or any refusal of the content security policy."""
+    made = admin.new_page()
+    problems: list[str] = []
+    made.on("pageerror", lambda error: problems.append(str(error)))
+    made.on("console", lambda said: problems.append(said.text) if "Content Security" in said.text else None)
+    yield made
+    made.close()
+    assert not problems
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[OpenAIServer]:
+    with OpenAIServer(Script(text=WRITTEN, delay=0.02)) as server:
+        yield server
+
+
+def answer(page: Page):
+    return page.locator("article.answer").last
+
+
+def main(page: Page):
+    return page.locator("main")
+
+
+def ask(page: Page, text: str) -> None:
+    field = page.get_by_label("Your question").last
+    field.fill(text)
+    field.press("Enter")
+
+
+def finished(page: Page) -> None:
+    expect(answer(page)).to_have_attribute("data-status", "completed", timeout=30_000)
+
+
+def test_1_the_first_question_is_answered_from_the_guide_without_any_key(page, look):
+    page.goto("/w/demo/")
+    look(page, "home-new")
+    ask(page, "How do I connect a folder?")
+    expect(page).to_have_url(re.compile("/w/demo/c/"))
+    finished(page)
+    expect(answer(page)).to_contain_text("No model is configured")
+    expect(answer(page)).to_contain_text("Choose Folder")
+    expect(answer(page).locator(".cite").first).to_be_visible()
+    look(page, "answer-quotes")
+
+    ask(page, "What did the Romans pay for a kilogram of pepper?")
+    expect(page.locator("article.answer")).to_have_count(2)
+    finished(page)
+    expect(answer(page)).to_contain_text("nothing")
+    look(page, "answer-nothing-found")
+
+
+def test_2_a_folder_is_connected_and_every_page_accounted_for(page, folder: Path, look):
+    page.goto("/w/demo/data/")
+    main(page).get_by_role("link", name="Connect").first.click()
+    look(page, "connect-kinds")
+    main(page).get_by_role("link", name=re.compile("Folder")).click()
+    main(page).get_by_label("Name").fill("Handbook")
+    page.get_by_label(re.compile("Path|Folder")).first.fill(str(folder / "nowhere"))
+    page.get_by_role("button", name="Test").click()
+    expect(page.locator("#test-result")).to_contain_text(re.compile("no|not", re.I))
+    page.get_by_label(re.compile("Path|Folder")).first.fill(str(folder / "handbook"))
+    main(page).get_by_role("button", name="Connect").click()
+    expect(page).to_have_url(re.compile("/data/[0-9a-f-]{36}/"))
+    expect(page.locator("#run")).to_contain_text("Up to date", timeout=60_000)
+    page.goto(urlsplit(page.url).path)
+    expect(page.get_by_text("empty.md").or_(page.get_by_text("notes")).first).to_be_visible()
+    look(page, "source-contents")
+    main(page).get_by_role("link", name="Runs").click()
+    look(page, "source-runs")
+    page.locator("#runs table a").first.click()
+    expect(page.get_by_text("empty.md").first).to_be_visible()
+    look(page, "run-account")
+
+
+def test_3_files_and_zips_are_dropped_in(page, tmp_path: Path, look):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(
+            "policies/bicycles.md", "# Bicycles\n\nA bicycle costs 30 euros a month through the company.\n"
+        )
+    (tmp_path / "policies.zip").write_bytes(packed.getvalue())
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 this is no pdf")
+    page.goto("/w/demo/data/new/?kind=upload")
+    main(page).get_by_label("Name").fill("Policies")
+    main(page).get_by_role("button", name="Connect").click()
+    expect(page).to_have_url(re.compile("/data/[0-9a-f-]{36}/"))
+    page.locator("input[data-drop-files]").set_input_files([tmp_path / "policies.zip", tmp_path / "broken.pdf"])
+    expect(page.locator("#contents")).to_contain_text("policies.zip", timeout=60_000)
+    expect(page.locator("#contents")).to_contain_text("broken.pdf", timeout=60_000)
+    look(page, "upload-contents")
+
+
+def test_4_the_tree_opens_and_a_document_reads_as_text(page, look):
+    page.goto("/w/demo/data/")
+    main(page).get_by_role("link", name="Handbook").first.click()
+    page.get_by_role("button", name="Open leave").click()
+    page.get_by_role("link", name="sick-leave.md").click()
+    expect(page.get_by_text("240 hours of advanced sick leave")).to_be_visible()
+    expect(page.get_by_text("Company")).to_be_visible()
+    look(page, "document")
+
+
+def test_5_a_key_is_added_in_the_admin_and_tested(page, vendor, look):
+    page.goto("/w/demo/govern/")
+    look_at(page, look, "govern")
+    page.goto("/w/demo/govern/portal/credential/add/")
+    page.locator("[name=kind]").select_option("openai_compatible")
+    page.locator("[name=name]").fill("House model")
+    page.locator("[name=base_url]").fill(vendor.base_url)
+    page.locator("[name=api_key]").fill("sk-a-secret-that-nobody-sees-again")
+    page.get_by_role("button", name=re.compile("^Save( and continue editing)?$")).first.click()
+    page.goto("/w/demo/govern/portal/credential/")
+    page.get_by_role("link", name="House model").first.click()
+    assert "sk-a-secret" not in page.content()
+    page.get_by_role("link", name=re.compile("^Test")).or_(
+        page.get_by_role("button", name=re.compile("^Test"))
+    ).first.click()
+    expect(page.get_by_text("is now the workspace's default model")).to_be_visible(timeout=30_000)
+    expect(page.get_by_label("Default model of the workspace")).to_have_value("gpt-5")
+
+
+def look_at(page: Page, look, name: str) -> None:
+    look(page, name)
+
+
+def test_6_an_assistant_is_built_tried_and_published(page, look):
+    page.goto("/w/demo/assistants/new/")
+    page.get_by_label("Name", exact=True).fill("Leave helper")
+    page.get_by_label("Handle").fill("leave-helper")
+    page.get_by_label("Emoji").fill("🌴")
+    page.get_by_label("What it does, in one line").fill("Answers questions on leave.")
+    page.locator("[name=instructions]").fill("Answer questions on leave, shortly.")
+    handbook = page.locator("li[data-source]", has_text="Handbook").first
+    handbook.get_by_role("button", name="Open Handbook").click()
+    handbook.get_by_label("leave", exact=True).check()
+    page.locator("[name=model]").select_option(index=1)
+    look(page, "builder")
+    trial = page.locator("[data-trial]")
+    field = trial.locator("textarea")
+    field.fill("How many hours of advanced sick leave?")
+    field.press("Enter")
+    expect(trial).to_contain_text("240 hours of advanced sick leave", timeout=30_000)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page).to_have_url(re.compile("/assistants/leave-helper/"))
+    page.goto("/w/demo/assistants/leave-helper/edit/")
+    page.get_by_role("button", name="Publish").first.click()
+    page.goto("/w/demo/assistants/")
+    expect(page.get_by_text("Leave helper").first).to_be_visible()
+    look(page, "gallery")
+    page.goto("/w/demo/assistants/leave-helper/")
+    look(page, "assistant")
+
+
+def test_7_the_answer_streams_cites_and_opens_the_source_at_the_passage(page, vendor, admin, look):
+    page.goto("/w/demo/assistants/leave-helper/")
+    ask(page, "How many hours of advanced sick leave may I request?")
+    expect(page).to_have_url(re.compile("/w/demo/c/"))
+    second = admin.new_page()
+    second.goto(page.url)
+    finished(page)
+    finished(second)
+    expect(answer(second)).to_contain_text("240 hours of advanced sick leave")
+    assert answer(second).locator(".answer-body").inner_text() == answer(page).locator(".answer-body").inner_text()
+    second.close()
+
+    body = answer(page).locator(".answer-body")
+    expect(body.locator("table")).to_be_visible()
+    expect(body.locator("pre")).to_contain_text("hours = 240")
+    assert body.locator("img").count() == 0
+    assert body.locator("a[href^='https://evil']").count() == 0
+    chip = body.locator(".cite").first
+    chip.hover()
+    expect(page.locator("#citation-card")).to_contain_text(re.compile("sick", re.I))
+    look(page, "answer")
+    chip.click()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/documents/"))
+    expect(page.locator("mark", has_text="advanced sick leave").first).to_be_in_viewport()
+    look(page, "document-cited")
+
+
+def test_8_stop_reload_ask_again_edit_and_thumbs(page, vendor, look):
+    vendor.script = Script(text="Slowly does it, " * 200, delay=0.05)
+    page.goto("/w/demo/assistants/leave-helper/")
+    ask(page, "What is said of sick leave?")
+    expect(page).to_have_url(re.compile("/w/demo/c/"))
+    expect(answer(page).locator(".answer-body")).to_contain_text("Slowly does it", timeout=30_000)
+    page.reload()
+    expect(answer(page).locator(".answer-body")).to_contain_text("Slowly does it")
+    before = len(answer(page).locator(".answer-body").inner_text())
+    page.wait_for_timeout(700)
+    assert len(answer(page).locator(".answer-body").inner_text()) > before, "the answer goes on after a reload"
+    look(page, "answer-streaming")
+    page.get_by_label("Your question").last.press("Escape")
+    expect(answer(page)).to_have_attribute("data-status", "stopped")
+    kept = answer(page).locator(".answer-body").inner_text()
+    page.reload()
+    assert answer(page).locator(".answer-body").inner_text().strip() == kept.strip()
+
+    vendor.script = Script(text="The second answer is short [1].")
+    page.get_by_role("button", name="Ask again").last.click()
+    expect(answer(page)).to_contain_text("The second answer is short")
+    finished(page)
+    expect(page.get_by_text("2/2").first).to_be_visible()
+
+    vendor.script = Script(text="An answer to the edited question [1].")
+    page.locator("summary", has_text="Edit").last.click()
+    page.locator("[data-edit] textarea").last.fill("What is said of parental leave?")
+    page.get_by_role("button", name="Ask anew").last.click()
+    expect(answer(page)).to_contain_text("edited question")
+    finished(page)
+    answer(page).get_by_role("button", name="Not a good answer").click()
+    answer(page).get_by_text("Something is missing").click()
+    answer(page).get_by_label("In your words, if you like").fill("It says nothing of fathers.")
+    answer(page).get_by_role("button", name="Send").click()
+    expect(answer(page).get_by_text("Thank you")).to_be_visible()
+
+
+def test_9_a_vendor_that_fails_is_told_in_words_and_can_be_tried_again(page, vendor, look):
+    vendor.script = Script(status=401)
+    page.goto("/w/demo/assistants/leave-helper/")
+    ask(page, "How many hours of sick leave?")
+    expect(answer(page)).to_have_attribute("data-status", "error", timeout=30_000)
+    expect(answer(page)).to_contain_text("key")
+    look(page, "answer-error")
+    vendor.script = Script(text="Now it works [1].")
+    page.get_by_role("button", name="Try again").click()
+    expect(answer(page)).to_contain_text("Now it works", timeout=30_000)
+
+
+def test_10_a_colleague_joins_sees_what_a_member_may_see_and_reads_a_shared_conversation(
+    page, portal, chromium, vendor, look
+):
+    page.goto("/w/demo/people/")
+    page.get_by_role("button", name="Invite").first.click()
+    page.get_by_label("E-mail addresses").fill("colleague@example.com")
+    page.locator("#invite").get_by_role("button", name="Invite").click()
+    link = page.locator("code[id^=link-]").first.inner_text()
+    look(page, "people")
+    vendor.script = Script(text="Receipts go to the finance folder [1].")
+    page.goto("/w/demo/")
+    ask(page, "Where do receipts go?")
+    finished(page)
+    page.get_by_role("button", name="Share").first.click()
+    page.get_by_label(re.compile("Everyone in Demo")).check()
+    page.locator("#share").get_by_role("button", name="Save").click()
+    expect(page.locator("#share")).to_be_hidden()
+    shared = page.url
+
+    context = chromium.new_context(base_url=f"http://localhost:{portal.port}", viewport=SIZES["1280"])
+    colleague = context.new_page()
+    colleague.goto(link)
+    look(colleague, "invitation")
+    colleague.get_by_label(re.compile("name", re.I)).first.fill("Cleo Colleague")
+    colleague.locator("input[type=password]").first.fill("a long password for cleo")
+    if colleague.locator("input[type=password]").count() > 1:
+        colleague.locator("input[type=password]").nth(1).fill("a long password for cleo")
+    colleague.get_by_role("button", name=re.compile("Join")).click()
+    expect(colleague).to_have_url(re.compile("/w/demo/"))
+    expect(colleague.get_by_text("Govern")).to_have_count(0)
+    look(colleague, "home-member")
+    colleague.goto("/w/demo/assistants/")
+    expect(colleague.get_by_text("Leave helper").first).to_be_visible()
+    colleague.goto(shared)
+    expect(answer(colleague)).to_contain_text("Receipts")
+    for path in ("/w/demo/govern/", "/w/demo/data/new/"):
+        assert colleague.goto(path).status in (403, 404)
+    assert colleague.goto("/w/elsewhere/").status == 404
+    context.close()
+
+
+def test_11_the_keyboard_alone_suffices(page):
+    page.goto("/w/demo/data/")
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile("/w/demo/$"))
+    expect(page.get_by_label("Your question").last).to_be_focused()
+    page.keyboard.type("@leave")
+    page.keyboard.press("Enter")
+    page.keyboard.type(" How many hours of sick leave?")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/w/demo/c/"))
+    finished(page)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("Handbook")
+    page.wait_for_timeout(600)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/w/demo/data/"))

@@ -1,0 +1,370 @@
+"""The Django admin: who gets in, what they see, and what they can do there."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from portal import audit, credentials
+from portal.admin import addressing
+from portal.models import ApiKey, AuditEvent, Invitation, Membership, Role, Space, User
+from portal.providers.types import ModelInfo
+from tests import factories
+
+
+@pytest.fixture
+def admin(cast, client):
+    client.force_login(cast.admin.user)
+    return client
+
+
+@pytest.fixture
+def operator(cast, client):
+    client.force_login(factories.user("operator@example.com", is_superuser=True, is_staff=True))
+    return client
+
+
+def operator_user():
+    return User.objects.get(email="operator@example.com")
+
+
+def at(cast, rest=""):
+    return f"/w/{cast.workspace.slug}/govern/{rest}"
+
+
+def test_nobody_is_sent_to_sign_in(cast, client):
+    response = client.get(at(cast))
+    assert response.status_code == 302
+    assert response.url.startswith("/accounts/login/")
+
+
+def test_an_outsider_finds_nothing(cast, client):
+    client.force_login(cast.outsider.user)
+    for rest in ("", "portal/membership/", "nothing/"):
+        assert client.get(at(cast, rest)).status_code == 404
+
+
+def test_members_and_builders_are_told_in_a_sentence(cast, client):
+    for membership in (cast.member, cast.builder):
+        client.force_login(membership.user)
+        response = client.get(at(cast))
+        assert response.status_code == 403
+        assert "you need to be an admin" in response.content.decode()
+
+
+def test_the_workspace_is_in_every_address(cast, admin):
+    html = admin.get(at(cast)).content.decode()
+    links = set(re.findall(r'href="(/[^"]*govern/[^"]*)"', html))
+    assert links
+    assert all(link.startswith(f"/w/{cast.workspace.slug}/govern/") for link in links)
+    assert f'href="/w/{cast.workspace.slug}/"' in html
+    assert reverse("govern", args=["acme"]) == "/w/acme/govern/"
+
+
+def test_an_address_that_is_none_is_a_404(cast, admin):
+    assert admin.get(at(cast, "nothing/here/")).status_code == 404
+
+
+def pages(client, base):
+    """Every list, and the first row of each."""
+    from portal.admin.site import site
+
+    for model, klass in site._registry.items():
+        if klass.operators_only:
+            continue
+        listing = f"{base}{model._meta.app_label}/{model._meta.model_name}/"
+        response = client.get(listing)
+        assert response.status_code == 200, listing
+        yield model, listing, response.content.decode()
+
+
+def test_an_admin_sees_only_their_own_workspace(cast, admin):
+    factories.space(cast.elsewhere, cast.outsider, name="Umbra secret")
+    ApiKey.objects.make(cast.outsider, "Umbra key", ["read"])
+    credentials.create_credential(
+        workspace=cast.elsewhere, by=None, kind="openai", api_key="sk-umbra-0123456789", name="Umbra vendor"
+    )
+    seen = "".join(html for _model, _listing, html in pages(admin, at(cast)))
+    assert "umbra" not in seen.lower()
+    assert "admin@acme.example" in seen
+
+
+def test_a_row_of_another_workspace_is_a_404_everywhere(cast, admin):
+    theirs = factories.space(cast.elsewhere, cast.outsider)
+    for rest in ("change/", "delete/", "history/", "do/test/"):
+        assert admin.get(at(cast, f"portal/space/{theirs.pk}/{rest}")).status_code == 404
+    assert admin.get(at(cast, f"portal/membership/{cast.outsider.pk}/change/")).status_code == 404
+    assert (
+        admin.post(at(cast, f"portal/membership/{cast.outsider.pk}/do/leave/"), {"confirmed": "yes"}).status_code == 404
+    )
+    assert Membership.objects.get(pk=cast.outsider.pk).active
+
+
+def test_who_governs_two_workspaces_sees_one_at_a_time(cast, admin):
+    """Also where the other one was used last."""
+    factories.member(cast.elsewhere, Role.ADMIN, cast.admin.user)
+    factories.space(cast.elsewhere, cast.outsider, name="Umbra secret")
+    for _ in range(2):
+        assert "Umbra secret" in admin.get("/w/umbra/govern/portal/space/").content.decode()
+        html = admin.get(at(cast, "portal/space/")).content.decode()
+        assert "Company" in html
+        assert "Umbra" not in html
+        assert "Acme" in html
+
+
+def test_an_operator_sees_all_of_them_and_nobody_else_learns_of_that_page(cast, operator):
+    factories.member(cast.workspace, Role.ADMIN, operator_user())
+    html = operator.get("/govern/portal/membership/").content.decode()
+    assert "outsider@umbra.example" in html
+    assert "admin@acme.example" in html
+    assert "/govern/portal/workspace/" in html
+    assert operator.get(at(cast, "portal/membership/")).status_code == 200
+    operator.force_login(cast.admin.user)
+    assert operator.get("/govern/").status_code == 404
+    assert operator.get(at(cast, "portal/user/")).status_code == 403
+    assert operator.get(at(cast, "portal/workspace/")).status_code == 403
+
+
+def test_changing_a_role_goes_through_the_verb_and_says_so(cast, admin):
+    page = at(cast, f"portal/membership/{cast.member.pk}/change/")
+    assert cast.member.user.email in admin.get(page).content.decode()
+    assert admin.post(page, {"role": Role.BUILDER, "email": "taken@over.example"}).status_code == 302
+    cast.member.refresh_from_db()
+    assert cast.member.role == Role.BUILDER
+    assert cast.member.user.email == "member@acme.example"
+    event = AuditEvent.objects.get(action="membership.change_role")
+    assert (event.via, event.actor, event.before) == ("admin", cast.admin.user, {"role": "member"})
+    history = admin.get(at(cast, f"portal/membership/{cast.member.pk}/history/")).content.decode()
+    assert "membership.change_role" in history
+
+
+def test_the_last_admin_stays_and_the_form_says_why(cast, admin):
+    page = at(cast, f"portal/membership/{cast.admin.pk}/change/")
+    response = admin.post(page, {"role": Role.MEMBER})
+    assert response.status_code == 200
+    assert "at least one admin" in response.content.decode()
+    cast.admin.refresh_from_db()
+    assert cast.admin.role == Role.ADMIN
+
+
+def test_removing_somebody_asks_first_and_says_what_goes(cast, admin):
+    ApiKey.objects.make(cast.member, "script", ["read"])
+    page = at(cast, f"portal/membership/{cast.member.pk}/do/leave/")
+    assert "1 API keys stop working" in admin.get(page).content.decode()
+    assert admin.post(page, {}).status_code == 200  # not confirmed: asks again
+    cast.member.refresh_from_db()
+    assert cast.member.active
+    assert admin.post(page, {"confirmed": "yes"}).status_code == 302
+    cast.member.refresh_from_db()
+    assert not cast.member.active
+    assert not cast.member.api_keys.filter(revoked=None).exists()
+
+
+def test_several_at_once_are_asked_about_too(cast, admin):
+    listing = at(cast, "portal/membership/")
+    chosen = {"action": "leave", "_selected_action": [str(cast.member.pk), str(cast.builder.pk)]}
+    assert "Max Member can no longer enter" in admin.post(listing, chosen).content.decode()
+    assert admin.post(listing, {**chosen, "confirmed": "yes"}).status_code == 302
+    assert cast.workspace.memberships.filter(active=True).count() == 1
+
+
+def test_inviting_shows_the_link_once(cast, admin, mailoutbox):
+    response = admin.post(
+        at(cast, "portal/invitation/add/"), {"email": "new@acme.example", "role": "member"}, follow=True
+    )
+    html = response.content.decode()
+    invitation = Invitation.objects.get(email="new@acme.example")
+    assert invitation.workspace == cast.workspace
+    assert "/join/" in html
+    page = admin.get(at(cast, f"portal/invitation/{invitation.pk}/change/")).content.decode()
+    assert invitation.token_hash not in page
+    assert "Withdraw" in page
+    admin.post(at(cast, f"portal/invitation/{invitation.pk}/do/withdraw/"))
+    invitation.refresh_from_db()
+    assert invitation.revoked
+
+
+def test_a_refused_form_keeps_what_was_typed(cast, admin):
+    response = admin.post(at(cast, "portal/invitation/add/"), {"email": cast.member.user.email, "role": "builder"})
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert "is in this workspace already" in html
+    assert cast.member.user.email in html
+    assert not Invitation.objects.exists()
+
+
+def test_a_space_offers_only_people_of_the_workspace(cast, admin):
+    page = at(cast, "portal/space/add/")
+    html = admin.get(page).content.decode()
+    assert "Max Member" in html
+    assert "Otto" not in html
+    refused = admin.post(page, {"name": "Board", "kind": "restricted", "members": [cast.outsider.user_id]})
+    assert refused.status_code == 200
+    assert not Space.objects.filter(name="Board").exists()
+    assert (
+        admin.post(page, {"name": "Board", "kind": "restricted", "members": [cast.member.user_id]}).status_code == 302
+    )
+    board = Space.objects.get(name="Board")
+    assert board.workspace == cast.workspace
+    assert list(board.members.all()) == [cast.member.user]
+    assert admin.post(at(cast, f"portal/space/{board.pk}/delete/"), {"post": "yes"}).status_code == 302
+    assert not Space.objects.filter(name="Board").exists()
+
+
+def test_a_key_goes_in_and_never_comes_out(cast, admin):
+    secret = "sk-acme-0123456789abcdef"
+    form = {"kind": "openai", "name": "OpenAI", "base_url": "", "api_key": secret}
+    assert admin.post(at(cast, "portal/credential/add/"), form).status_code == 302
+    row = cast.workspace.credentials.get()
+    assert row.secret() == secret
+    for rest in ("", f"{row.pk}/change/", f"{row.pk}/history/", f"{row.pk}/delete/"):
+        html = admin.get(at(cast, f"portal/credential/{rest}")).content.decode()
+        assert secret not in html
+        assert bytes(row.secret_encrypted).decode() not in html
+    # A refused form gives back all that was typed but the key.
+    html = admin.post(at(cast, "portal/credential/add/"), {**form, "base_url": "ftp://nowhere"}).content.decode()
+    assert "ftp://nowhere" in html
+    assert secret not in html
+
+
+def test_another_address_asks_for_the_key_again(cast, admin, settings):
+    row = credentials.create_credential(
+        workspace=cast.workspace, by=None, kind="openai", api_key="sk-acme-0123456789abcdef", name="OpenAI"
+    )
+    page = at(cast, f"portal/credential/{row.pk}/change/")
+    form = {"name": "OpenAI", "base_url": "https://example.com/v1", "api_key": ""}
+    response = admin.post(page, form)
+    assert response.status_code == 200
+    assert "enter the key again" in response.content.decode()
+    row.refresh_from_db()
+    assert row.base_url == ""
+    assert admin.post(page, {**form, "api_key": "sk-acme-another-key-1"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.base_url, row.secret()) == ("https://example.com/v1", "sk-acme-another-key-1")
+
+
+def test_a_key_is_tested_with_a_button(cast, admin, monkeypatch):
+    row = credentials.create_credential(
+        workspace=cast.workspace, by=None, kind="openai", api_key="sk-acme-0123456789abcdef", name="OpenAI"
+    )
+
+    def refuse(*_args, **_kwargs):
+        raise credentials.ProviderError("The key was refused.", code="bad_key")
+
+    monkeypatch.setattr(credentials.registry, "test", refuse)
+    response = admin.post(at(cast, f"portal/credential/{row.pk}/do/test/"), follow=True)
+    assert "The key was refused." in response.content.decode()
+    row.refresh_from_db()
+    assert row.check_ok is False
+
+
+def test_the_first_key_that_works_writes_and_another_model_can_be_chosen(cast, admin, monkeypatch):
+    row = credentials.create_credential(
+        workspace=cast.workspace, by=None, kind="openai", api_key="sk-acme-0123456789abcdef", name="OpenAI"
+    )
+    models = [
+        ModelInfo("a-model", "A model"),
+        ModelInfo("gpt-4o-mini", "GPT-4o mini"),
+        ModelInfo("e", "E", "embedding"),
+    ]
+    monkeypatch.setattr(credentials.registry, "test", lambda *_a, **_k: credentials.registry.Checked("Good.", models))
+    page = at(cast, f"portal/credential/{row.pk}/")
+    told = admin.post(f"{page}do/test/", follow=True).content.decode()
+    assert "gpt-4o-mini is now the workspace&#x27;s default model." in told
+    cast.workspace.refresh_from_db()
+    assert (cast.workspace.default_credential_id, cast.workspace.default_model) == (row.pk, "gpt-4o-mini")
+
+    form = {"name": "OpenAI", "base_url": "", "api_key": "", "default_model": "a-model"}
+    assert admin.post(f"{page}change/", form).status_code == 302
+    assert admin.post(f"{page}do/test/", follow=True).content.decode().count("is now the workspace") == 0
+    cast.workspace.refresh_from_db()
+    assert cast.workspace.default_model == "a-model"
+    assert admin.post(f"{page}change/", {**form, "default_model": "e"}).status_code == 200
+    assert admin.post(f"{page}change/", {**form, "default_model": ""}).status_code == 302
+    cast.workspace.refresh_from_db()
+    assert (cast.workspace.default_credential_id, cast.workspace.default_model) == (None, "")
+
+
+def test_a_deed_needs_post(cast, admin):
+    key, _text = ApiKey.objects.make(cast.member, "script", ["read"])
+    page = at(cast, f"portal/apikey/{key.pk}/do/revoke/")
+    assert admin.get(page).status_code == 200
+    key.refresh_from_db()
+    assert key.is_live
+    admin.post(page, {"confirmed": "yes"})
+    key.refresh_from_db()
+    assert not key.is_live
+
+
+def test_hashes_cannot_be_guessed_through_filters(cast, admin):
+    for lookup in (
+        "user__password__startswith=p",
+        "user__email__startswith=a",
+        "workspace__slug=umbra",
+    ):
+        assert admin.get(at(cast, f"portal/membership/?{lookup}")).status_code == 400
+    assert admin.get(at(cast, "portal/credential/?secret_encrypted__startswith=a")).status_code == 400
+    assert admin.get(at(cast, "portal/apikey/?key_hash__startswith=a")).status_code == 400
+    assert admin.get(at(cast, "portal/membership/?role__exact=admin")).status_code == 200
+
+
+def test_the_audit_log_is_read_only_filtered_and_exported_with_formulas_escaped(cast, admin):
+    audit.record("space.save", workspace=cast.workspace, actor=cast.admin.user, after={"name": "x"})
+    event = AuditEvent.objects.get(action="space.save", workspace=cast.workspace)
+    AuditEvent.objects.filter(pk=event.pk).update(object_name="=HYPERLINK(1)")
+    audit.record("space.save", workspace=cast.elsewhere, actor=cast.outsider.user)
+    listing = at(cast, "portal/auditevent/")
+    assert admin.get(at(cast, "portal/auditevent/add/")).status_code == 403
+    assert admin.get(at(cast, f"portal/auditevent/{event.pk}/delete/")).status_code == 403
+    assert "=HYPERLINK(1)" in admin.get(f"{listing}?action=space.save").content.decode()
+    assert "=HYPERLINK(1)" not in admin.get(f"{listing}?action=workspace.make").content.decode()
+    response = admin.post(listing, {"action": "export", "_selected_action": [str(event.pk)], "select_across": "1"})
+    text = b"".join(response.streaming_content).decode()
+    assert "'=HYPERLINK(1)" in text
+    assert "Otto" not in text
+    assert len(text.splitlines()) == 1 + cast.workspace.audit.count()
+
+
+def test_signing_out_and_passwords_are_allauths(cast, admin):
+    assert admin.get(at(cast, "login/")).url == "/accounts/login/"
+    assert admin.get(at(cast, "logout/")).url == "/accounts/logout/"
+    assert admin.get(at(cast, "password/")).url == "/accounts/password/change/"
+
+
+def test_lists_ask_a_constant_number_of_questions(cast, admin):
+    def grow(number):
+        for n in range(number):
+            factories.member(cast.workspace)
+            key, _text = ApiKey.objects.make(cast.member, f"key {n}", ["read"])
+            factories.space(cast.workspace, cast.member)
+            audit.record("apikey.make", workspace=cast.workspace, actor=cast.member.user, target=key)
+
+    def count(model):
+        with CaptureQueriesContext(connection) as asked:
+            assert admin.get(at(cast, f"portal/{model}/")).status_code == 200
+        return len(asked)
+
+    grow(2)
+    admin.get(at(cast))  # notes that the admin was seen, and fills caches
+    lists = ("membership", "apikey", "space", "auditevent")
+    few = {model: count(model) for model in lists}
+    grow(20)
+    assert {model: count(model) for model in lists} == few
+    assert max(few.values()) < 20
+
+
+def test_only_the_admins_pages_are_let_off_the_strict_policy(cast, admin):
+    assert "'unsafe-eval'" in admin.get(at(cast))["Content-Security-Policy"]
+    assert "'unsafe-eval'" not in admin.get("/healthz")["Content-Security-Policy"]
+
+
+def test_addresses_of_many_workspaces_take_a_bounded_room(cast, admin, monkeypatch):
+    monkeypatch.setattr(addressing, "MOST_KEPT", 3)
+    for number in range(7):
+        other = factories.workspace(f"other-{number}")
+        assert addressing.address(other, "index") == f"/w/other-{number}/govern/"
+        assert len(addressing._visited) <= 3
+    assert admin.get(at(cast)).status_code == 200
+    assert reverse("govern", args=["acme"]) == "/w/acme/govern/"
