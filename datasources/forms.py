@@ -12,10 +12,8 @@ from portal.models import Space, Workspace
 
 
 class ConnectForm(forms.Form):
-    """What every kind asks. ``icon`` and ``words`` stand in the grid of kinds; ``config`` is what the connector gets."""
+    """What every kind asks; ``config`` is what the connector gets."""
 
-    icon: ClassVar[str] = "circle-stack"
-    words: ClassVar[str] = ""
     config_fields: ClassVar[tuple[str, ...]] = ()
 
     name = forms.CharField(max_length=120, label="Name", help_text="How people find it in lists and under answers.")
@@ -45,8 +43,6 @@ def _patterns(text: str) -> list[str]:
 
 
 class FolderForm(ConnectForm):
-    icon = "folder"
-    words = "A directory on the machine that Atrium runs on, also a mounted share."
     config_fields = ("path", "include", "exclude")
 
     path = forms.CharField(max_length=1000, label="Folder", widget=forms.TextInput(attrs={"spellcheck": "false"}))
@@ -76,8 +72,6 @@ class FolderForm(ConnectForm):
 
 
 class UploadForm(ConnectForm):
-    icon = "arrow-up-tray"
-    words = "Files, folders and zips that you drop into the browser."
     field_order = ["name", "spaces"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

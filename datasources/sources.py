@@ -5,6 +5,7 @@ Verbs over runs (runs.py) and over uploaded files (uploads.py) are offered here 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -35,7 +36,7 @@ from datasources.runs import (
 from datasources.syncing.queueing import enqueue_deletion
 from datasources.syncing.reading import extractor
 from datasources.uploads import Uploads, add_upload, remove_upload
-from portal import audit
+from portal import audit, net
 from portal.credentials import secret_of
 from portal.models import Credential, Space, User, Workspace
 from portal.providers.errors import ProviderError
@@ -67,7 +68,7 @@ def connector_for(source: DataSource) -> Connector:
     """The source's connector, made from its config and its secret. Raises ConnectorError."""
     make = connector_class(source.kind)
     try:
-        secret = secret_of(source.credential) if source.credential is not None else ""
+        secret = json.loads(secret_of(source.credential) or "{}") if source.credential is not None else {}
     except ProviderError as error:
         raise ConnectorError(str(error), permanent=True) from error
     around = Around(
@@ -76,6 +77,7 @@ def connector_for(source: DataSource) -> Connector:
         data_dir=settings.DATA,
         uploads=Uploads(source) if source.kind == "upload" else None,
         limits=replace(Limits(), file_bytes=settings.MAX_FILE_BYTES),
+        network=net.network(),
     )
     return make(source.config, secret, around)
 

@@ -39,7 +39,7 @@ class Line:
 
 
 def kind_icon(kind: str) -> str:
-    return FORMS[kind].icon if kind in FORMS else ConnectForm.icon
+    return CONNECTORS[kind].icon if kind in CONNECTORS else "circle-stack"
 
 
 def lines(membership: Membership, rows: Iterable[DataSource]) -> list[Line]:
@@ -97,7 +97,7 @@ def data_new(request: WorkspaceRequest) -> HttpResponse:
     """First the grid of kinds; with ``?kind=`` the form of one; posting it connects."""
     kind = request.GET.get("kind", "")
     if not kind:
-        kinds = [(k, CONNECTORS[k].label, FORMS[k].icon, FORMS[k].words, _refusal(k)) for k in CONNECTORS if k in FORMS]
+        kinds = [(k, a.label, a.icon, a.words, _refusal(k)) for k, a in CONNECTORS.items() if k in FORMS]
         return render(request, "datasources/connect_kinds.html", {"kinds": kinds})
     form = _form(request, kind)
     if request.method == "POST" and form.is_valid():

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-NodeKind = Literal["folder", "file", "page", "channel", "thread", "ticket", "table", "database", "record"]
+from datasources.connectors.about import About
+
+NodeKind = Literal[
+    "folder",
+    "file",
+    "page",
+    "channel",
+    "thread",
+    "ticket",
+    "table",
+    "database",
+    "record",
+    "space",
+    "project",
+    "repository",
+    "drive",
+    "collection",
+    "article",
+    "conversation",
+    "site",
+]
 Cursor = Mapping[str, Any]
 
 
@@ -39,6 +59,9 @@ class RemoteNode:
     ``version`` changes whenever the content does (an etag, a revision, size and mtime): equal means fetch nothing.
     ``has_text``: it can be fetched. ``has_children``: it can be opened in the tree.
     ``ordinal`` orders siblings where names don't.
+    ``readers``: who may read it at the source, as principals: ``everyone`` (whoever the source is granted to),
+    ``mail:ann@acme.com``, ``domain:acme.com``, ``group:<the vendor's id>``. None: whoever may read its parent. Told only where
+    the source mirrors access (``around.mirror``); an empty tuple is nobody.
     """
 
     external_id: str
@@ -56,16 +79,33 @@ class RemoteNode:
     size: int | None = None
     ordinal: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    readers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableData:
+    """Rows of one table. Cells are str, int, float, bool, date, datetime, Decimal or None; ``rows`` may be read once only.
+
+    ``name``: of a sheet or a database; empty where the node's title is its name.
+    """
+
+    columns: tuple[str, ...]
+    rows: Iterable[Sequence[Any]]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What fetch gives: bytes for the extractor, or Markdown that needs none (then ``markdown`` is set)."""
+    """What fetch gives: bytes for the extractor, or Markdown that needs none (then ``markdown`` is set).
+
+    ``tables``: what of it can be asked by SQL, besides what the extractor finds in ``data``.
+    """
 
     data: bytes = b""
     filename: str = ""
     mime: str = ""
     markdown: str | None = None
+    tables: tuple[TableData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +175,51 @@ class TestResult:
     message: str
 
 
-class Connector(Protocol):
-    """One connection to one place. Made from the source's config and its secret.
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request that a vendor sent to the source's webhook. ``headers``: names in lower case.
 
-    ``changes`` with an empty cursor tells everything chosen; with a cursor, what changed since.
-    ``children`` are in the order that a person expects; all methods raise ConnectorError.
+    ``secret``: what the vendor signs with, or the channel's secret, as Atrium keeps it for this source.
     """
 
-    kind: ClassVar[str]
-    label: ClassVar[str]
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    secret: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a webhook said. ``key`` is the vendor's id of this delivery (or a digest of it): seen before, it is ignored.
+
+    ``nodes``: external ids that changed, appeared or went; ``everything``: something changed, but not what.
+    ``reply``: what the vendor wants to read (a challenge). All empty: nothing of interest.
+    """
+
+    key: str = ""
+    nodes: tuple[str, ...] = ()
+    everything: bool = False
+    reply: str = ""
+    reply_type: str = "text/plain"
+
+
+class DeliveryRefused(Exception):
+    """The signature is wrong, missing or too old. Answered with 401 and nothing else."""
+
+
+class Connector(Protocol):
+    """One connection to one place. Made from the source's config and its secret; making it calls nobody.
+
+    ``changes`` with an empty cursor tells everything chosen and ends with ``Complete(None)`` if all of it could be listed;
+    with a cursor that it gave before, what changed since (Upsert of what is new or edited, Delete, Move), or goes on with a
+    listing that was broken off. The last Checkpoint is where the next run begins. Every run tells the containers above
+    what it tells, parents first. ``children`` are in the order that a person expects, and come as the vendor's pages come.
+    All methods raise ConnectorError. ``fetch`` is called from several threads at once.
+    """
+
+    about: ClassVar[About]
 
     def test(self) -> TestResult: ...
 
@@ -156,3 +232,30 @@ class Connector(Protocol):
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]: ...
 
     def fetch(self, node: RemoteNode) -> Content: ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """Can tell single nodes anew, as after a webhook."""
+
+    def look(self, external_ids: Sequence[str], chosen: Sequence[Chosen]) -> Iterator[Change]:
+        """Upsert (after what is above it), Skipped or Delete for each of these, as far as they are chosen."""
+        ...
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """Its vendor can call us."""
+
+    def webhook(self, delivery: Delivery) -> Heard:
+        """Raises DeliveryRefused where it is not from the vendor. Calls nobody."""
+        ...
+
+
+@runtime_checkable
+class Mirrors(Protocol):
+    """Its vendor says who may read what (``RemoteNode.readers``)."""
+
+    def members(self, group: str) -> Iterator[str]:
+        """E-mail addresses of a group that some node named as ``group:<id>``."""
+        ...

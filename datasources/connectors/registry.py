@@ -1,29 +1,31 @@
-"""The one list of connectors."""
+"""The one list of connectors. What they say of themselves is read at once; their code, and their SDKs, when first needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from importlib import import_module
+from typing import Any, Protocol, cast
 
+from datasources.connectors.about import About
 from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
-from datasources.connectors.folder.connector import Folder
-from datasources.connectors.upload.connector import Upload
+from datasources.connectors.folder.about import ABOUT as FOLDER
+from datasources.connectors.upload.about import ABOUT as UPLOAD
 
 
 class ConnectorClass(Protocol):
-    """Made from a source's config, its secret, and what the portal hands to all."""
+    """Made from a source's config, its secret (empty where it needs none), and what the portal hands to all."""
 
-    kind: str
-    label: str
+    about: About
 
-    def __call__(self, config: Mapping[str, Any], secret: str, around: Around) -> Connector: ...
-
-
-CONNECTORS: dict[str, ConnectorClass] = {c.kind: c for c in (Folder, Upload)}
+    def __call__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> Connector: ...
 
 
-def connector_class(kind: str) -> ConnectorClass:
+CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD)}
+"""A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
+
+
+def about(kind: str) -> About:
     """Raises ConnectorError, with the known kinds, for an unknown one."""
     try:
         return CONNECTORS[kind]
@@ -32,3 +34,9 @@ def connector_class(kind: str) -> ConnectorClass:
         raise ConnectorError(
             f"There is no connector called {kind!r}; the known ones are {known}", permanent=True
         ) from None
+
+
+def connector_class(kind: str) -> ConnectorClass:
+    """Raises ConnectorError for an unknown kind."""
+    module = import_module(f"datasources.connectors.{about(kind).kind}.connector")
+    return cast(ConnectorClass, module.CONNECTOR)

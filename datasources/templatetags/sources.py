@@ -9,7 +9,6 @@ from uuid import UUID
 from django import template
 
 from datasources.connectors.registry import CONNECTORS
-from datasources.forms import FORMS, ConnectForm
 from datasources.models import Node
 
 register = template.Library()
@@ -34,7 +33,7 @@ def node_icon(node: Node) -> str:
 
 @register.filter
 def source_icon(kind: str) -> str:
-    return FORMS[kind].icon if kind in FORMS else ConnectForm.icon
+    return CONNECTORS[kind].icon if kind in CONNECTORS else "circle-stack"
 
 
 @register.filter

@@ -80,8 +80,8 @@ class ConnectorContract:
 
     def test_it_has_a_kind_and_a_label(self, place: Place) -> None:
         connector = place.connector()
-        assert connector.kind
-        assert connector.label
+        assert connector.about.kind
+        assert connector.about.label
 
     def test_it_knows_no_rows(self, place: Place) -> None:
         folder = Path(inspect.getfile(type(place.connector()))).parent

@@ -35,7 +35,7 @@ class Disk(Place):
         self.config: dict[str, object] = {"path": str(self.root)}
 
     def connector(self) -> Folder:
-        return Folder(self.config, "", self.around)
+        return Folder(self.config, {}, self.around)
 
     def write(self, path: str, data: bytes) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -75,36 +75,36 @@ def skipped(changes: list) -> dict[str, str]:
 
 def test_only_allowed_roots_are_read(place: Disk, tmp_path: Path) -> None:
     with pytest.raises(ConnectorError, match="outside the folders that may be read") as caught:
-        Folder({"path": "/etc"}, "", place.around)
+        Folder({"path": "/etc"}, {}, place.around)
     assert caught.value.permanent
     with pytest.raises(ConnectorError, match="ATRIUM_FOLDER_ROOTS"):
-        Folder({"path": str(tmp_path)}, "", Around(place.around.archives))
+        Folder({"path": str(tmp_path)}, {}, Around(place.around.archives))
     with pytest.raises(ConnectorError, match="whole path"):
-        Folder({"path": "files"}, "", place.around)
+        Folder({"path": "files"}, {}, place.around)
     with pytest.raises(ConnectorError, match="whole path"):
-        Folder({}, "", place.around)
+        Folder({}, {}, place.around)
 
 
 def test_a_root_that_is_a_prefix_of_a_name_is_no_root(place: Disk, tmp_path: Path) -> None:
     (tmp_path / "files-of-others").mkdir()
     around = Around(place.around.archives, folder_roots=[place.root])
     with pytest.raises(ConnectorError, match="outside"):
-        Folder({"path": str(tmp_path / "files-of-others")}, "", around)
+        Folder({"path": str(tmp_path / "files-of-others")}, {}, around)
 
 
 def test_a_path_may_not_leave_through_a_link(place: Disk, tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("/etc")
     with pytest.raises(ConnectorError, match="outside"):
-        Folder({"path": str(tmp_path / "out")}, "", place.around)
+        Folder({"path": str(tmp_path / "out")}, {}, place.around)
 
 
 def test_the_data_directory_is_never_read(place: Disk, tmp_path: Path) -> None:
     (tmp_path / "data" / "keys").mkdir(parents=True)
     (tmp_path / "data" / "keys" / "secret.txt").write_text("secret")
     with pytest.raises(ConnectorError, match="Atrium's own data"):
-        Folder({"path": str(tmp_path / "data" / "keys")}, "", place.around)
+        Folder({"path": str(tmp_path / "data" / "keys")}, {}, place.around)
     (place.root / "sly").symlink_to(tmp_path / "data")
-    changes = told(Folder({"path": str(tmp_path)}, "", place.around))
+    changes = told(Folder({"path": str(tmp_path)}, {}, place.around))
     assert skipped(changes) == {"data": disk.OWN_DATA, "files/sly": disk.OWN_DATA}
     assert not [key for key in nodes(changes) if "secret" in key]
 
@@ -112,7 +112,7 @@ def test_the_data_directory_is_never_read(place: Disk, tmp_path: Path) -> None:
 def test_what_is_missing_or_a_file_is_said(place: Disk) -> None:
     place.write("a.md", b"a")
     with pytest.raises(ConnectorError, match="is a file") as caught:
-        told(Folder({"path": str(place.root / "a.md")}, "", place.around))
+        told(Folder({"path": str(place.root / "a.md")}, {}, place.around))
     assert caught.value.permanent
     shutil.rmtree(place.root)
     with pytest.raises(ConnectorError, match="is not there: mount or restore it") as caught:

@@ -42,7 +42,7 @@ class Store(Place):
         return io.BytesIO(self.files[path])
 
     def connector(self) -> Upload:
-        return Upload({}, "", self.around)
+        return Upload({}, {}, self.around)
 
     def write(self, path: str, data: bytes) -> None:
         self.files[path] = data
@@ -103,4 +103,4 @@ def test_a_storage_that_does_not_answer_is_worth_another_try(place: Store) -> No
 
 def test_without_a_store_it_says_so(archives: Extractor) -> None:
     with pytest.raises(ConnectorError, match="no place"):
-        Upload({}, "", Around(archives))
+        Upload({}, {}, Around(archives))

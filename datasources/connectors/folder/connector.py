@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from datasources.connectors.about import About
 from datasources.connectors.around import Around
 from datasources.connectors.base import (
     Change,
@@ -38,6 +39,7 @@ from datasources.connectors.files import (
     read_whole,
     split_archive,
 )
+from datasources.connectors.folder.about import ABOUT
 from datasources.connectors.folder.disk import DENIED, LOOP, Disk, Entry
 from datasources.ingestion.kinds import is_archive_name
 
@@ -49,10 +51,9 @@ _CHECK_EVERY = 64
 class Folder:
     """Config: ``path`` (absolute), ``include`` and ``exclude`` (lists of globs, both may be left out). No secret."""
 
-    kind: ClassVar[str] = "folder"
-    label: ClassVar[str] = "Folder on the server"
+    about: ClassVar[About] = ABOUT
 
-    def __init__(self, config: Mapping[str, Any], secret: str, around: Around) -> None:
+    def __init__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> None:
         self.around = around
         self.patterns = Patterns(config)
         self.disk = Disk(str(config.get("path") or ""), around.folder_roots, around.data_dir)
@@ -236,3 +237,6 @@ class _Walk:
             return Skipped(node, str(error))
         gone = isinstance(error, FileNotFoundError)
         return Skipped(node, "It went away while it was listed" if gone else DENIED)
+
+
+CONNECTOR = Folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, ClassVar
 
+from datasources.connectors.about import About
 from datasources.connectors.around import Around, StoredFile, UploadStore
 from datasources.connectors.base import (
     Change,
@@ -37,16 +38,16 @@ from datasources.connectors.files import (
     read_whole,
     split_archive,
 )
+from datasources.connectors.upload.about import ABOUT
 from datasources.ingestion.kinds import is_archive_name
 
 
 class Upload:
     """Config and secret are empty; the files come from ``around.uploads``."""
 
-    kind: ClassVar[str] = "upload"
-    label: ClassVar[str] = "Uploaded files"
+    about: ClassVar[About] = ABOUT
 
-    def __init__(self, config: Mapping[str, Any], secret: str, around: Around) -> None:
+    def __init__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> None:
         if around.uploads is None:
             raise ConnectorError("Uploaded files have no place to be kept in", permanent=True)
         self.around = around
@@ -157,3 +158,6 @@ def _node(file: StoredFile) -> RemoteNode:
 
 def _archive_node(file: StoredFile) -> RemoteNode:
     return archive_node(file.path, name_of(file.path), parent_of(file.path), file.version, file.size)
+
+
+CONNECTOR = Upload

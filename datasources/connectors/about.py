@@ -1,0 +1,104 @@
+"""What a connector says of itself: how it is connected, and what a person has to be asked for. Plain values.
+
+The wizard, the settings page and the API build their forms from this; nothing about a kind stands anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing to ask for. What is ``secret`` goes, encrypted, into the credential under ``name``; the rest into ``config``.
+
+    ``kind``: how it is asked for and checked. ``lines`` gives a list of strings (one a line), ``json`` the text of a JSON
+    object, ``date`` an ISO date. ``choices``: (value, label) for ``choice``.
+    """
+
+    name: str
+    label: str
+    kind: Literal["text", "url", "number", "date", "choice", "lines", "bool", "json"] = "text"
+    secret: bool = False
+    required: bool = False
+    help: str = ""
+    placeholder: str = ""
+    initial: Any = None
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """The authorization-code flow with refresh. With a ``base_url`` of the source's own, both addresses move there.
+
+    ``extra``: more parameters of the authorize address (``access_type=offline``).
+    """
+
+    authorize_url: str
+    token_url: str
+    scopes: tuple[str, ...]
+    extra: Mapping[str, str] = field(default_factory=dict)
+    scope_separator: str = " "
+
+    def at(self, base_url: str) -> tuple[str, str]:
+        """(authorize address, token address), on another host where the source has one."""
+        if not base_url:
+            return self.authorize_url, self.token_url
+        root = base_url.rstrip("/")
+        return root + urlsplit(self.authorize_url).path, root + urlsplit(self.token_url).path
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """One way to prove who one is. ``steps``: what to do at the vendor, a sentence each; ``scopes``: exactly what to allow.
+
+    ``name``: ``token``, ``oauth``, ``service_account``, ``password``, ``none``; the connector finds it as ``secret["auth"]``.
+    ``fields``: what is asked for; with ``oauth``, the client id and secret of the company's own app at the vendor.
+    """
+
+    name: str
+    label: str
+    steps: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    fields: tuple[Setting, ...] = ()
+    oauth: OAuth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookHelp:
+    """How to have the vendor call us. ``steps`` may hold ``{url}`` and ``{secret}``; ``signed_with``: a secret that Atrium makes up, one of the vendor, or none."""
+
+    steps: tuple[str, ...]
+    signed_with: Literal["ours", "theirs", "none"] = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """``icon``: a name of heroicons. ``words``: one sentence for the grid of kinds. ``base_url``: the vendor's own address.
+
+    ``asks_address``: the address has to be entered (a server of the company's own); else it may be, behind "More".
+    ``settings``: of the source, besides its address. ``options``: asked for at a ticked node (a date from, JQL, globs).
+    ``schedules``: what makes sense to offer; empty where nothing has to be looked for. ``mirrors``: can mirror who may read.
+    ``tree``: whether there is something to choose from before the first sync.
+    """
+
+    kind: str
+    label: str
+    icon: str
+    words: str
+    auths: tuple[Auth, ...] = ()
+    base_url: str = ""
+    asks_address: bool = False
+    settings: tuple[Setting, ...] = ()
+    options: tuple[Setting, ...] = ()
+    schedules: tuple[str, ...] = ("off", "hourly", "daily")
+    webhook: WebhookHelp | None = None
+    mirrors: bool = False
+    tree: bool = True
+    unit: str = "documents"
+
+    def auth(self, name: str) -> Auth | None:
+        return next((auth for auth in self.auths if auth.name == name), None)

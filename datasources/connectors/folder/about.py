@@ -1,0 +1,22 @@
+"""What is asked for to read a folder on the server."""
+
+from datasources.connectors.about import About, Setting
+
+ABOUT = About(
+    kind="folder",
+    label="Folder on the server",
+    icon="folder",
+    words="A directory on the machine that Atrium runs on, also a mounted share.",
+    settings=(
+        Setting("path", "Folder", required=True),
+        Setting(
+            "include",
+            "Only these files",
+            kind="lines",
+            placeholder="*.md, reports/**",
+            help="Patterns with commas between. Empty takes everything.",
+        ),
+        Setting("exclude", "Not these files", kind="lines", placeholder="drafts/**, *.tmp"),
+    ),
+    unit="files",
+)
