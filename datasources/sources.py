@@ -20,7 +20,7 @@ from datasources.connectors.around import Around
 from datasources.connectors.base import Chosen, Connector, ConnectorError
 from datasources.connectors.registry import connector_class
 from datasources.ingestion.results import Limits
-from datasources.models import DataSource, Grant, Selection, SyncRun
+from datasources.models import DataSource, Grant, Selection, SyncRun, node_id
 from datasources.reading import embedder_for
 from datasources.runs import (
     approve_deletions,
@@ -247,6 +247,7 @@ def _select(source: DataSource, selection: Sequence[Chosen]) -> None:
     Selection.objects.bulk_create(
         Selection(
             source=source,
+            node=node_id(source.pk, line.external_id) if line.external_id else None,
             external_id=line.external_id or "",
             include=line.include,
             future=line.future,

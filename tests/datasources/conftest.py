@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from datasources import reading
@@ -32,7 +35,9 @@ def embedder(monkeypatch, one_index):
 def place(monkeypatch):
     """The place that sources of the kind ``fake`` read."""
     fake = FakePlace()
-    monkeypatch.setitem(registry.CONNECTORS, "fake", lambda config, secret, around: fake)
+    monkeypatch.setitem(registry.CONNECTORS, "fake", fake.about)
+    module = SimpleNamespace(CONNECTOR=lambda config, secret, around: fake)
+    monkeypatch.setitem(sys.modules, "datasources.connectors.fake.connector", module)
     return fake
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+from datasources.connectors.about import About
 from datasources.connectors.base import (
     Change,
     Checkpoint,
@@ -28,8 +29,7 @@ from datasources.sync import sync_source
 class FakePlace:
     """A connector over a dictionary: path to Markdown. Folders follow from the paths. ``script`` replaces the listing."""
 
-    kind: ClassVar[str] = "fake"
-    label: ClassVar[str] = "Fake place"
+    about: ClassVar[About] = About("fake", "Fake place", "circle-stack", "A place that tests make up.")
 
     def __init__(self, files: dict[str, str] | None = None) -> None:
         self.files = files or {}
