@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from datasources.connectors.about import About
+from datasources.connectors.api.about import ABOUT as API
 from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.folder.about import ABOUT as FOLDER
@@ -21,7 +22,7 @@ class ConnectorClass(Protocol):
     def __call__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> Connector: ...
 
 
-CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD)}
+CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API)}
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
 
