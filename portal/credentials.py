@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from portal.providers import registry
 from portal.providers.errors import ProviderError
 from portal.providers.transport import AddressRefused
 from portal.providers.types import ChatModel
+from portal.registry import registries
 from portal.secrets import SecretLost
 
 NO_MODEL = "quotes"
@@ -22,6 +24,13 @@ NO_MODEL = "quotes"
 def model_kinds() -> list[registry.Vendor]:
     """The vendors that a key can be entered for."""
     return [vendor for vendor in registry.VENDORS.values() if vendor.remote]
+
+
+def kind_label(kind: str) -> str:
+    """The kind in words, whichever floor keeps it."""
+    known = {vendor.kind: vendor.label for vendor in model_kinds()}
+    elsewhere = registries.credential_kinds.get(kind)
+    return known.get(kind) or (elsewhere.label if elsewhere else kind)
 
 
 def chat_model(workspace: Workspace, credential: Credential | None, model: str) -> ChatModel:
@@ -105,6 +114,8 @@ def update_credential(
     credential: Credential, *, by: User | None, name: str | None = None, base_url: str | None = None, api_key: str = ""
 ) -> Credential:
     """Change it. A new address needs the key again, so that nobody can send a key that they can't see somewhere else."""
+    if elsewhere := registries.credential_kinds.get(credential.kind):
+        return _rename(credential, name, f"It is entered {elsewhere.entered}.", base_url, api_key, by=by)
     before = {"name": credential.name, "base_url": credential.base_url}
     new_url = credential.base_url if base_url is None else base_url.strip().rstrip("/")
     moved = new_url != credential.base_url
@@ -126,11 +137,32 @@ def update_credential(
     return credential
 
 
+def _rename(
+    credential: Credential, name: str | None, where: str, base_url: str | None, api_key: str, *, by: User | None
+) -> Credential:
+    """All that can be changed here of a credential that another floor enters."""
+    if api_key:
+        raise ValidationError({"api_key": where})
+    if base_url is not None and base_url.strip().rstrip("/") != credential.base_url:
+        raise ValidationError({"base_url": where})
+    before = {"name": credential.name}
+    credential.name = (name or "").strip() or credential.name
+    credential.full_clean(exclude=["secret_encrypted", "check_ok", "created_by"])
+    credential.save(update_fields=["name"])
+    after = {"name": credential.name}
+    audit.record(
+        "credential.update", workspace=credential.workspace, actor=by, target=credential, before=before, after=after
+    )
+    return credential
+
+
 def check_credential(credential: Credential, *, by: User | None = None) -> Credential:
     """Ask the vendor what the key offers, and keep the answer. Blocking, up to a minute; never raises for a bad key.
 
     The first key that works makes the workspace write: where no default model is chosen yet, one of its models becomes that.
     """
+    if elsewhere := registries.credential_kinds.get(credential.kind):
+        return _check_elsewhere(credential, elsewhere.test)
     worked_before = credential.check_ok is True
     try:
         checked = registry.test(credential.kind, secret_of(credential), credential.base_url, network=net.network())
@@ -148,6 +180,16 @@ def check_credential(credential: Credential, *, by: User | None = None) -> Crede
     undecided = credential.check_ok and not worked_before and not workspace.default_credential_id
     if undecided and (model := _usual_model(credential)):
         set_default_model(workspace, credential, model, by=by)
+    return credential
+
+
+def _check_elsewhere(credential: Credential, test: Callable[[Credential], str]) -> Credential:
+    try:
+        credential.check_ok, credential.check_message = True, test(credential)[:500]
+    except ValidationError as error:
+        credential.check_ok, credential.check_message = False, " ".join(error.messages)[:500]
+    credential.checked = timezone.now()
+    credential.save(update_fields=["check_ok", "check_message", "checked"])
     return credential
 
 

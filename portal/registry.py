@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    from portal.models import Workspace
+    from portal.models import Credential, Workspace
 
 T = TypeVar("T")
 
@@ -23,6 +23,9 @@ class Registry(Generic[T]):
     def add(self, name: str, entry: T) -> T:
         self._entries[name] = entry
         return entry
+
+    def get(self, name: str) -> T | None:
+        return self._entries.get(name)
 
     def __iter__(self) -> Iterator[T]:
         return iter(sorted(self._entries.values(), key=lambda e: getattr(e, "weight", 0)))
@@ -97,6 +100,19 @@ class Step:
     blocks: Callable[[Workspace], bool] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CredentialKind:
+    """A kind of credential that a higher floor enters and uses; here it is listed, renamed, tested and forgotten.
+
+    ``test`` returns what the vendor answered and raises ValidationError with what to do. ``entered``: where its secret is
+    entered anew, in words.
+    """
+
+    label: str
+    test: Callable[[Credential], str]
+    entered: str
+
+
 @dataclass(slots=True)
 class Registries:
     menu: Registry[MenuItem] = field(default_factory=Registry)
@@ -105,6 +121,8 @@ class Registries:
     steps: Registry[Step] = field(default_factory=Registry)
     checks: Registry[Check] = field(default_factory=Registry)
     palette: Registry[PaletteSource] = field(default_factory=Registry)
+    # By the kind of the credential.
+    credential_kinds: Registry[CredentialKind] = field(default_factory=Registry)
     # Called (or awaited) once before "ready" is printed: imports and models that the first question would wait for.
     warm_ups: Registry[Callable[[], Any]] = field(default_factory=Registry)
     # Called on the way down, last added first.

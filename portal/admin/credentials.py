@@ -14,6 +14,7 @@ from portal.admin.base import GovernAdmin, Refusable
 from portal.admin.deeds import Deed
 from portal.admin.site import site
 from portal.models import Credential, User
+from portal.registry import registries
 
 
 class CredentialForm(Refusable):
@@ -91,7 +92,7 @@ class CredentialAdmin(GovernAdmin):
 
     @admin.display(description="kind", ordering="kind")
     def kind_label(self, row: Credential) -> str:
-        return next((v.label for v in credentials.model_kinds() if v.kind == row.kind), row.kind)
+        return credentials.kind_label(row.kind)
 
     @admin.display(description="address", ordering="base_url", empty_value="the vendor's own")
     def address(self, row: Credential) -> str | None:
@@ -115,8 +116,21 @@ class CredentialAdmin(GovernAdmin):
         made.base_fields.pop("kind" if change else "default_model", None)
         return made
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What another floor enters is named, tested and forgotten here; its secret is entered there."""
+        kept = registries.credential_kinds.get(obj.kind) if obj is not None else None
+        if kept is None:
+            return super().get_fieldsets(request, obj)
+        told = {"fields": ("kind_label", "name", "address", "key_hint"), "description": f"Entered {kept.entered}."}
+        return ((None, told), ("Last test", {"fields": ("check_ok", "check_message", "checked")}))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "address")
+
     def save_row(self, request: HttpRequest, row: Any, data: dict[str, Any], *, change: bool) -> Credential:
         by: Any = request.user
+        if change and registries.credential_kinds.get(row.kind):
+            return credentials.update_credential(row, by=by, name=data["name"])
         given = {"name": data["name"], "base_url": data["base_url"], "api_key": data["api_key"]}
         if change:
             chosen, before = data.get("default_model", ""), _default_of(row)
