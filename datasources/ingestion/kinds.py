@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datasources.ingestion.grammars import language_of
 from datasources.ingestion.results import UNREADABLE_KIND, Limits, Skipped, too_large
 
 MIME = {
@@ -23,7 +24,7 @@ _MACRO_TWINS = {"docm": "docx", "dotx": "docx", "pptm": "pptx", "ppsx": "pptx", 
 _MARKDOWN = {"md", "markdown", "mdown", "mkd", "mdx"}
 _HTML = {"html", "htm", "xhtml"}
 _TEXT = {"txt", "text", "log", "rst", "org", "adoc", "asciidoc", "tex", "json", "jsonl", "yaml", "yml", "toml", "ini"}
-_TEXT |= {"cfg", "conf", "xml", "sql", "py", "js", "ts", "css", "sh", "java", "c", "h", "cpp", "go", "rs", "rb", "php"}
+_TEXT |= {"cfg", "conf", "xml", "sql", "css"}
 _TEXT |= {"vtt", "srt", "ics", "vcf", "properties", "env"}
 _ARCHIVES = {"zip", "tar", "tgz", "tbz2", "txz"}
 _NEVER = {"jpg", "jpeg", "png", "gif", "bmp", "tif", "tiff", "webp", "heic", "ico", "svg", "psd", "ai", "eps"}
@@ -64,10 +65,12 @@ def extension(filename: str) -> str:
 
 
 def kind_by_name(filename: str, mime: str = "") -> str:
-    """A key of MIME, or ``markdown html csv text eml archive never``; empty where the name does not tell."""
+    """A key of MIME, or ``markdown html code csv text eml archive never``; empty where the name does not tell."""
     ext = extension(filename)
     if is_archive_name(filename):
         return "archive"
+    if language_of(filename):
+        return "code"
     for kind, names in (("markdown", _MARKDOWN), ("html", _HTML), ("text", _TEXT), ("never", _NEVER)):
         if ext in names:
             return kind

@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from functools import partial
 
-from datasources.ingestion import textual
+from datasources.ingestion import code, textual
 from datasources.ingestion.decode import decode, looks_like_text
 from datasources.ingestion.kinds import MIME, kind_of, text_size_warning
 from datasources.ingestion.results import (
@@ -50,7 +50,9 @@ def finish(result: Extracted, limits: Limits) -> Extracted:
         cut = markdown.rfind("\n", 0, limits.text_chars)
         markdown = markdown[: cut + 1 if cut > limits.text_chars // 2 else limits.text_chars]
         warnings = (*warnings, text_size_warning(limits.text_chars))
-    title = result.title or (textual.first_heading(markdown) if result.kind not in ("text", "csv", "xlsx") else "")
+    title = result.title or (
+        textual.first_heading(markdown) if result.kind not in ("text", "code", "csv", "xlsx") else ""
+    )
     return replace(result, markdown=markdown, warnings=warnings, title=title)
 
 
@@ -66,17 +68,19 @@ def _read(data: bytes, filename: str, mime: str, limits: Limits, depth: int) -> 
         raise skip(UNREADABLE_KIND)
     if kind == "eml":
         return _email(data, limits, depth)
-    if kind == "" and not looks_like_text(data):
+    if kind in ("", "code") and not looks_like_text(data):
         raise skip(UNREADABLE_KIND)
-    return _text(data, kind, limits)
+    return _text(data, kind, filename, limits)
 
 
-def _text(data: bytes, kind: str, limits: Limits) -> Extracted:
+def _text(data: bytes, kind: str, filename: str, limits: Limits) -> Extracted:
     text, _ = decode(data, declared=kind == "html")
     if kind == "html":
         return _html(text)
     if kind == "csv":
         return textual.separated(text, limits)
+    if kind == "code" and (cut := code.code(text, filename)) is not None:
+        return cut
     return textual.markdown(text) if kind == "markdown" else textual.plain(text)
 
 
