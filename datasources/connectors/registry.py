@@ -10,6 +10,7 @@ from datasources.connectors.about import About
 from datasources.connectors.api.about import ABOUT as API
 from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
+from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
 from datasources.connectors.upload.about import ABOUT as UPLOAD
 
@@ -22,7 +23,7 @@ class ConnectorClass(Protocol):
     def __call__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> Connector: ...
 
 
-CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API)}
+CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH)}
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
 
