@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasources.models import DataSource, Node, SyncRun
+from datasources.syncing.circuit import circuit_of
 from datasources.syncing.leases import is_dead
 from datasources.syncing.notices import tell
 from datasources.syncing.queueing import enqueue_run
@@ -17,6 +18,8 @@ from portal import audit
 from portal.models import User
 
 State = DataSource.State
+LISTING = tuple(t for t in SyncRun.Trigger.values if t not in ("retry", "agreed", "embedder"))
+"""Runs that ask the source what is there."""
 RunState = SyncRun.State
 Trigger = SyncRun.Trigger
 
@@ -28,17 +31,30 @@ def request_sync(
     trigger: str = Trigger.PERSON,
     only: Iterable[UUID] = (),
     again: bool = False,
+    full: bool = False,
 ) -> SyncRun:
     """Start a run, or return the one that is open. ``again``: then sync once more after it, as it may miss what is new.
 
-    A paused run goes on. Raises ValidationError where the source is being deleted.
+    ``full``: list everything anew, whatever the cursor says; so does any listing once that is due. A paused run goes on.
+    Raises ValidationError where the source is being deleted.
     """
     with transaction.atomic():
         source = DataSource.objects.select_for_update().get(pk=source.pk)
         must_live(source)
         run = source.runs.filter(state__in=SyncRun.OPEN).first()
+        if full:
+            # Kept until a run has done it, should this one be broken off.
+            DataSource.objects.filter(pk=source.pk).update(full_due=timezone.now())
+        due = source.full_due is not None and source.full_due <= timezone.now()
         if run is None:
-            run = SyncRun.objects.create(source=source, trigger=trigger, requested_by=by, only=list(only))
+            run = SyncRun.objects.create(
+                source=source,
+                trigger=trigger,
+                requested_by=by,
+                only=list(only),
+                full=trigger in LISTING and (full or due),
+                not_before=circuit_of(source).until if by is None else None,
+            )
             if by is not None:
                 audit.record("source.sync", workspace=source.workspace, actor=by, target=source)
             enqueue_run(run.pk)
@@ -47,6 +63,41 @@ def request_sync(
         elif run.state == RunState.PAUSED and trigger == Trigger.PERSON:
             resume_run(run, by=by)
         tell_after(source.pk)
+    return run
+
+
+MOST_HINTS = 1000
+"""More than so many at once, and asking what changed since the last run is less work than looking at each."""
+
+
+def request_look(source: DataSource, external_ids: Iterable[str], *, everything: bool = False) -> SyncRun | None:
+    """What the vendor told of is looked at: now, or, while a run is open, after it.
+
+    ``everything``: something changed, but not what. None where nothing came in yet: the first sync will see it all.
+    """
+    with transaction.atomic():
+        source = DataSource.objects.select_for_update().get(pk=source.pk)
+        run = source.runs.filter(state__in=SyncRun.OPEN).first()
+        if source.state in (State.DELETING, State.DRAFT) or (run is None and source.last_synced is None):
+            return None
+        hints = list(dict.fromkeys([*source.hints, *external_ids]))
+        if everything or len(hints) > MOST_HINTS:
+            source.hints, source.again = [], run is not None
+        else:
+            source.hints = hints
+        source.save(update_fields=["hints", "again"] if run is not None else ["hints"])
+        return run or start_look(source)
+
+
+def start_look(source: DataSource) -> SyncRun:
+    """A run over the hints that have gathered; without any, over what changed. The source is locked, and no run is open."""
+    until = circuit_of(source).until
+    run = SyncRun.objects.create(source=source, trigger=Trigger.WEBHOOK, hints=source.hints, not_before=until)
+    if source.hints:
+        source.hints = []
+        source.save(update_fields=["hints"])
+    enqueue_run(run.pk)
+    tell_after(source.pk)
     return run
 
 

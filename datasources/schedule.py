@@ -5,8 +5,9 @@ from __future__ import annotations
 import structlog
 from django.utils import timezone
 
+from datasources.hooks import forget_deliveries
 from datasources.models import DataSource, SyncRun
-from datasources.runs import request_sync
+from datasources.runs import request_look, request_sync
 from datasources.sync import sync_source
 from datasources.syncing.leases import claimable, free_dead_leases, should_yield
 from datasources.syncing.queueing import enqueue_deletion, enqueue_run
@@ -25,6 +26,7 @@ def take_turn(run: SyncRun) -> None:
 def enqueue_due() -> int:
     """How many ids went on the queue. Twice on it does no harm: a run is claimed once."""
     free_dead_leases()
+    forget_deliveries()
     _start_scheduled()
     runs = list(SyncRun.objects.filter(claimable()).order_by("created").values_list("pk", flat=True))
     for run in runs:
@@ -37,9 +39,17 @@ def enqueue_due() -> int:
 
 def _start_scheduled() -> None:
     now = timezone.now()
-    for source in DataSource.objects.filter(next_run__lte=now).exclude(state__in=[State.DELETING, State.PAUSED]):
-        every = DataSource.EVERY.get(source.schedule)
+    resting = DataSource.objects.exclude(state__in=[State.DELETING, State.PAUSED, State.DRAFT])
+    for source in resting.filter(next_run__lte=now):
         # Two clocks at once: only one of them moves the hand on.
         mine = DataSource.objects.filter(pk=source.pk, next_run=source.next_run)
-        if mine.update(next_run=now + every if every else None) and every:
+        following = source.run_after(now)
+        if mine.update(next_run=following) and following:
             request_sync(source, by=None, trigger=SyncRun.Trigger.SCHEDULE)
+    idle = resting.exclude(pk__in=SyncRun.objects.filter(state__in=SyncRun.OPEN).values("source"))
+    for source in idle.filter(full_due__lte=now):
+        if source.is_watched:
+            request_sync(source, by=None, trigger=SyncRun.Trigger.FULL)
+    # Heard while something held the source back.
+    for source in idle.exclude(hints=[]).exclude(last_synced=None):
+        request_look(source, ())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -125,7 +124,7 @@ def create_source(
     if any(space.workspace_id != workspace.pk for space in granted):
         raise ValidationError("Data can only be given to spaces of its own workspace.")
     with transaction.atomic():
-        source.next_run = _next_run(source)
+        source.next_run = source.run_after(timezone.now())
         source.save()
         Grant.objects.bulk_create(Grant(space=space, source=source) for space in granted)
         _select(source, selection)
@@ -160,7 +159,7 @@ def update_source(
     source.credential = credential or source.credential
     if schedule is not None and schedule != source.schedule:
         source.schedule = schedule
-        source.next_run = _next_run(source)
+        source.next_run = source.run_after(timezone.now())
     _validate(source)
     if changed:
         check_connection(source)
@@ -170,10 +169,12 @@ def update_source(
         source.save(update_fields=["name", "config", "schedule", "credential", "next_run", "cursor"])
         if selection is not None:
             _select(source, selection)
-            DataSource.objects.filter(pk=source.pk).update(cursor={})
         after = {"name": source.name, "schedule": source.schedule}
         audit.record("source.update", workspace=source.workspace, actor=by, target=source, before=before, after=after)
-        if changed or selection is not None:
+        if selection is not None:
+            # All of it is listed anew, and what stays chosen is found unchanged; what is not chosen any more goes.
+            request_sync(source, by=by, trigger=Trigger.FULL, again=True, full=True)
+        elif changed:
             request_sync(source, by=by, again=True)
     return source
 
@@ -235,11 +236,6 @@ def _company(workspace: Workspace) -> Space:
     if space is None:
         raise ValidationError("This workspace has no open space. Choose who may see the data.")
     return space
-
-
-def _next_run(source: DataSource) -> datetime | None:
-    every = DataSource.EVERY.get(source.schedule)
-    return timezone.now() + every if every else None
 
 
 def _select(source: DataSource, selection: Sequence[Chosen]) -> None:

@@ -18,7 +18,7 @@ from datasources.connectors.base import ConnectorError
 from datasources.models import DataSource, RunItem, SyncRun
 from datasources.reading import embedder_for, open_index
 from datasources.retrieval.types import IndexUnavailable
-from datasources.runs import request_sync
+from datasources.runs import request_sync, start_look
 from datasources.sources import connector_for
 from datasources.syncing import consistency, discovery, pruning
 from datasources.syncing.job import Job
@@ -116,7 +116,10 @@ def _begin(run: SyncRun, lease: Lease) -> bool:
 def _list(job: Job) -> None:
     """Everything up to a complete list of what is to be read. Broken off, it is done again from the last checkpoint."""
     if job.run.trigger not in discovery.UNLISTED:
-        discovery.discover(job)
+        if job.run.hints:
+            discovery.look(job)
+        else:
+            discovery.discover(job)
         pruning.decide(job)
     pruning.remove_agreed(job)
     if job.first and consistency.reconcile(job):
@@ -165,16 +168,28 @@ def _rest(job: Job, now: datetime) -> None:
     source = DataSource.objects.select_for_update().get(pk=job.source.pk)
     if source.state == DataSource.State.DELETING:
         return
+    run = job.run
     source.state, source.state_detail = DataSource.State.OK, ""
-    if job.run.trigger not in discovery.UNLISTED:
+    if run.trigger not in discovery.UNLISTED:
         source.last_synced = now
-        source.cursor = job.run.cursor or source.cursor
-    every = DataSource.EVERY.get(source.schedule)
-    source.next_run = now + every if every else None
+    if run.trigger not in discovery.UNLISTED and not run.hints:
+        source.cursor = run.cursor or source.cursor
+        source.next_run = source.run_after(now)
+        if run.full or not source.cursor or source.full_due is None:
+            source.full_due = source.full_after(now)
     again, source.again = source.again, False
-    source.save(update_fields=["state", "state_detail", "last_synced", "cursor", "next_run", "again"])
+    source.save(update_fields=["state", "state_detail", "last_synced", "cursor", "next_run", "full_due", "again"])
     if again:
-        request_sync(source, by=None, trigger=SyncRun.Trigger.UPLOAD)
+        request_sync(source, by=None, trigger=_again(source))
+    elif source.hints:
+        start_look(source)
+
+
+def _again(source: DataSource) -> SyncRun.Trigger:
+    """Why a source is synced once more after a run that something passed."""
+    if source.full_due is not None and source.full_due <= timezone.now():
+        return SyncRun.Trigger.FULL
+    return SyncRun.Trigger.WEBHOOK if source.hook_token else SyncRun.Trigger.UPLOAD
 
 
 def _forget_old_accounts(source: DataSource) -> None:
@@ -223,8 +238,7 @@ def _fail(run: SyncRun, lease: Lease, sentence: str, *, broken: bool = False) ->
             lease.write(state=State.FAILED, error=sentence[:500], worker="", lease_until=None, finished=now, wish="")
             state = DataSource.State.NEEDS_ATTENTION if broken else None
             _set_source(run, state, sentence[:500])
-            every = DataSource.EVERY.get(run.source.schedule)
-            DataSource.objects.filter(pk=run.source_id).update(next_run=now + every if every else None)
+            DataSource.objects.filter(pk=run.source_id).update(next_run=run.source.run_after(now))
             if broken:
                 events.send(events.SourceBroken(run.source_id, sentence[:500]))
     except LeaseLost:

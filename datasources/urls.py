@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from datasources import views, views_document, views_governing, views_source, views_tree
+from datasources import views, views_document, views_governing, views_hooks, views_source, views_tree
 from datasources.api import routes as api
 
 urlpatterns: list[Any] = [
@@ -28,5 +28,7 @@ urlpatterns: list[Any] = [
     path("data/<uuid:pk>/upload/remove/", views_governing.upload_remove, name="data_source_upload_remove"),
     path("documents/<uuid:node>/", views_document.document, name="document"),
 ]
+# Outside of any workspace: vendors call it.
+public_urlpatterns: list[Any] = [path("hooks/<str:token>/", views_hooks.hook, name="hook")]
 api_urlpatterns: list[Any] = api.urlpatterns
 sockets: list[Any] = []

@@ -321,6 +321,8 @@ FILE_UPLOAD_TEMP_DIR = None
 LEASE_SECONDS = env.integer("ATRIUM_LEASE_SECONDS", 30, least=3)
 # How often what is due, or was lost, is looked for.
 DUE_SECONDS = env.integer("ATRIUM_DUE_SECONDS", 60, least=1)
+# Vendors' feeds of changes miss things: after so many hours a source is listed anew as a whole. 0: only by hand.
+FULL_LISTING_HOURS = env.integer("ATRIUM_FULL_LISTING_HOURS", 24)
 # Two installations on one broker need queues of their own.
 CELERY_TASK_DEFAULT_QUEUE = env.text("ATRIUM_QUEUE", "atrium")
 CELERY_TASK_IGNORE_RESULT = True

@@ -12,6 +12,7 @@ from portal.views import unknown_api
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
     *ground.urlpatterns,
+    *datasources.public_urlpatterns,
     path(
         "w/<slug:slug>/",
         include(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -56,6 +57,8 @@ class DataSource(models.Model):
     # The last part of the address that the vendor calls, and what it signs with, encrypted.
     hook_token = models.CharField(max_length=64, blank=True, db_index=True)
     hook_secret_encrypted = models.BinaryField(default=bytes, blank=True)
+    # External ids that the vendor told of, and that no run has looked at yet.
+    hints = models.JSONField(default=list, blank=True)
     # Something came in while a run was under way that may have passed it: sync once more after it.
     again = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)
@@ -68,6 +71,21 @@ class DataSource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def run_after(self, now: datetime) -> datetime | None:
+        """When the clock starts the next run; None: it does not."""
+        every = self.EVERY.get(self.schedule)
+        return now + every if every else None
+
+    def full_after(self, now: datetime) -> datetime | None:
+        """When everything is to be listed anew; None where every run does that, or none is to."""
+        hours = settings.FULL_LISTING_HOURS
+        return now + timedelta(hours=hours) if self.cursor and hours else None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anything but a person starts its runs."""
+        return self.schedule != self.Schedule.OFF or bool(self.hook_token)
 
 
 class Selection(models.Model):

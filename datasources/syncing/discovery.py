@@ -17,12 +17,13 @@ from datasources.connectors.base import (
     Chosen,
     Complete,
     Delete,
+    Looks,
     Move,
     RemoteNode,
     Skipped,
     Upsert,
 )
-from datasources.models import Document, Node, RunItem, SyncRun, node_id
+from datasources.models import DataSource, Document, Node, RunItem, SyncRun, node_id
 from datasources.syncing import told
 from datasources.syncing.hierarchy import Places, rewrite_below
 from datasources.syncing.job import Job, remote_of
@@ -41,15 +42,36 @@ UNLISTED = (SyncRun.Trigger.RETRY, SyncRun.Trigger.AGREED, SyncRun.Trigger.EMBED
 def discover(job: Job) -> None:
     """Take in everything that the connector tells. Told twice (after a crash) is counted once."""
     listing = _Listing(job)
-    chosen = [
-        Chosen(line.external_id or None, line.include, line.future, line.options)
-        for line in job.source.selections.order_by("external_id")
-    ]
-    for change in job.connector.changes(job.run.cursor or job.source.cursor, chosen):
+    begin = {} if job.run.full else job.source.cursor
+    for change in job.connector.changes(job.run.cursor or begin, chosen_of(job.source)):
         job.lease.check()
         job.lease.alive()
         listing.add(change)
     listing.flush()
+
+
+def look(job: Job) -> None:
+    """Take in just what the vendor told of (the run's hints); a connector that can't look at single nodes lists."""
+    if not isinstance(job.connector, Looks):
+        job.run.hints = []
+        job.lease.write(hints=[])
+        discover(job)
+        return
+    listing = _Listing(job)
+    for change in job.connector.look(job.run.hints, chosen_of(job.source)):
+        job.lease.check()
+        job.lease.alive()
+        # A look is no listing: it moves no cursor, and completes nothing.
+        if not isinstance(change, Checkpoint | Complete):
+            listing.add(change)
+    listing.flush()
+
+
+def chosen_of(source: DataSource) -> list[Chosen]:
+    return [
+        Chosen(line.external_id or None, line.include, line.future, line.options)
+        for line in source.selections.order_by("external_id")
+    ]
 
 
 def list_work(job: Job) -> None:
@@ -61,6 +83,9 @@ def list_work(job: Job) -> None:
         wanted = Node.objects.none()
     elif trigger == SyncRun.Trigger.EMBEDDER:
         wanted = _stale(job)
+    elif job.run.hints:
+        # Only what was told of; what failed before waits for the next listing.
+        wanted = Node.objects.none()
     else:
         wanted = _needing(job)
     on_list = RunItem.objects.filter(run=job.run, node=OuterRef("pk"))

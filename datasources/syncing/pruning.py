@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import BooleanField, F, Q
+from django.db.models.expressions import RawSQL
 
 from datasources.models import Node, RunItem, SyncRun, node_id
 from datasources.syncing.job import Job
@@ -21,6 +22,8 @@ def decide(job: Job) -> None:
     """Mark what is gone: told as deleted, or not seen below a complete scope. More than a fifth of a source is held."""
     source = Node.objects.filter(source=job.source)
     with transaction.atomic():
+        # A person unticked these: nobody has to be asked again.
+        _unchosen(job).update(gone=Gone.AGREED)
         _unseen(job).update(gone=Gone.MISSING)
         documents = source.exclude(status=Node.Status.CONTAINER)
         missing, of = documents.filter(gone=Gone.MISSING), documents.count()
@@ -48,6 +51,26 @@ def _unseen(job: Job):  # type: ignore[no-untyped-def]
         return unseen
     roots = [node_id(job.source.pk, scope) for scope in scopes]
     return unseen.filter(parents__overlap=roots).exclude(pk__in=roots)
+
+
+# The nearest line at or above a node decides; without one, all is chosen, unless some line chooses something.
+_CHOSEN = """
+COALESCE((
+    SELECT line.include FROM unnest("datasources_node"."parents") WITH ORDINALITY AS above (id, place)
+    JOIN datasources_selection line ON line.node = above.id AND line.source_id = %s
+    ORDER BY above.place LIMIT 1
+), %s)
+"""
+
+
+def _unchosen(job: Job):  # type: ignore[no-untyped-def]
+    """What the listing did not tell of because it is not chosen. What it told of stays, whatever the lines say."""
+    lines = list(job.source.selections.all())
+    root = next((line.include for line in lines if line.node is None), not any(line.include for line in lines))
+    if all(line.include for line in lines) and root:
+        return Node.objects.none()
+    chosen = RawSQL(_CHOSEN, [job.source.pk, root], BooleanField())  # noqa: S611  no value of anybody's is in the text
+    return _unseen(job).annotate(chosen=chosen).filter(chosen=False)
 
 
 def remove_agreed(job: Job) -> None:

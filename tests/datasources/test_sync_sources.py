@@ -133,7 +133,8 @@ def test_another_config_or_choice_is_synced_anew(source, place, cast):
         ("b", False),
     ]
     source.refresh_from_db()
-    assert (source.name, source.schedule, source.cursor) == ("Other", "daily", {})
+    assert (source.name, source.schedule) == ("Other", "daily")
+    assert source.runs.get().full
     assert source.next_run is not None
     update_source(source, by=cast.admin.user, schedule="off")
     assert source.next_run is None
