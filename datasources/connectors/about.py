@@ -34,7 +34,8 @@ class Setting:
 class OAuth:
     """The authorization-code flow with refresh. With a ``base_url`` of the source's own, both addresses move there.
 
-    ``extra``: more parameters of the authorize address (``access_type=offline``).
+    ``extra``: more parameters of the authorize address (``access_type=offline``). ``client_auth``: how the client's id and
+    secret are sent to the token address (RFC 6749, section 2.3.1).
     """
 
     authorize_url: str
@@ -42,6 +43,7 @@ class OAuth:
     scopes: tuple[str, ...]
     extra: Mapping[str, str] = field(default_factory=dict)
     scope_separator: str = " "
+    client_auth: Literal["client_secret_post", "client_secret_basic"] = "client_secret_post"
 
     def at(self, base_url: str) -> tuple[str, str]:
         """(authorize address, token address), on another host where the source has one."""
