@@ -12,6 +12,7 @@ from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
+from datasources.connectors.notion.about import ABOUT as NOTION
 from datasources.connectors.upload.about import ABOUT as UPLOAD
 
 
@@ -23,7 +24,7 @@ class ConnectorClass(Protocol):
     def __call__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> Connector: ...
 
 
-CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH)}
+CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION)}
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
 
