@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from datasources.connectors.base import (
@@ -102,7 +103,7 @@ class Listing:
             elif external_id.startswith("database:"):
                 yield from self._database(external_id.partition(":")[2], lambda row: False)
             else:
-                yield from self._tell(found, lambda row, wanted=external_id: row.external_id == wanted)
+                yield from self._tell(found, partial(_is, external_id))
 
     # a whole listing
 
@@ -225,3 +226,7 @@ class Listing:
 
     def _note(self, thing: Json) -> None:
         self.newest = max(self.newest, str(thing.get("last_edited_time") or ""))
+
+
+def _is(external_id: str, row: RemoteNode) -> bool:
+    return row.external_id == external_id

@@ -202,7 +202,7 @@ class NotionServer(Loopback):
                 return self.error(401, {})
             if request.headers.get("Notion-Version") != VERSION:
                 return self.error(400, {})
-            return await handler(request)  # type: ignore[no-any-return]
+            return await handler(request)
 
         return self.handle(checked)
 
