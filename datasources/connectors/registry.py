@@ -13,6 +13,7 @@ from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
 from datasources.connectors.notion.about import ABOUT as NOTION
+from datasources.connectors.slack.about import ABOUT as SLACK
 from datasources.connectors.upload.about import ABOUT as UPLOAD
 
 
@@ -24,7 +25,7 @@ class ConnectorClass(Protocol):
     def __call__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> Connector: ...
 
 
-CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION)}
+CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK)}
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
 
