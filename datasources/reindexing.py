@@ -16,7 +16,9 @@ def reindex(workspace: Workspace) -> list[SyncRun]:
 
     What the index has already as it should be stays as it is, so that an index that is whole is only looked through.
     """
-    living = workspace.data_sources.exclude(state=DataSource.State.DELETING).order_by("created")
+    living = workspace.data_sources.exclude(state__in=[DataSource.State.DELETING, DataSource.State.DRAFT]).order_by(
+        "created"
+    )
     return [_reindex(source) for source in living]
 
 

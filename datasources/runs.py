@@ -198,9 +198,11 @@ def _decide_held(run: SyncRun) -> DataSource:
 
 
 def must_live(source: DataSource) -> None:
-    """Raises ValidationError for a source that is on its way out."""
+    """Raises ValidationError for a source that is on its way out, or not quite in yet."""
     if source.state == State.DELETING:
         raise ValidationError("This source is being deleted.")
+    if source.state == State.DRAFT:
+        raise ValidationError("This source is not finished: choose what comes in, and start it.")
 
 
 def tell_after(source: UUID) -> None:

@@ -20,6 +20,7 @@ from datasources.connectors.base import Chosen, Connector, ConnectorError
 from datasources.connectors.registry import connector_class
 from datasources.ingestion.results import Limits
 from datasources.models import DataSource, Grant, Selection, SyncRun, node_id
+from datasources.oauth import StoredTokens
 from datasources.reading import embedder_for
 from datasources.runs import (
     approve_deletions,
@@ -77,6 +78,7 @@ def connector_for(source: DataSource) -> Connector:
         uploads=Uploads(source) if source.kind == "upload" else None,
         limits=replace(Limits(), file_bytes=settings.MAX_FILE_BYTES),
         network=net.network(),
+        tokens=StoredTokens(source) if secret.get("auth") == "oauth" and source.credential_id else None,
     )
     return make(source.config, secret, around)
 
@@ -206,7 +208,7 @@ def choose_embedder(
 
 def reembed(workspace: Workspace, *, by: User | None) -> list[SyncRun]:
     """Embed everything with the model that the workspace uses now; nothing is fetched from the sources for it."""
-    living = workspace.data_sources.exclude(state=State.DELETING)
+    living = workspace.data_sources.exclude(state__in=[State.DELETING, State.DRAFT])
     return [request_sync(source, by=by, trigger=Trigger.EMBEDDER, again=True) for source in living]
 
 
@@ -225,9 +227,21 @@ def delete_source(source: DataSource, *, by: User | None) -> None:
 
 
 def _validate(source: DataSource) -> None:
-    source.full_clean(exclude=["workspace", "created_by"])
-    if source.credential is not None and source.credential.workspace_id != source.workspace_id:
+    source.full_clean(exclude=["workspace", "created_by", "credential"])
+    must_fit(source)
+
+
+def must_fit(source: DataSource) -> None:
+    """A key goes only to the address and the kind of place that it was entered for. Raises ValidationError."""
+    credential = source.credential
+    if credential is None:
+        return
+    if credential.workspace_id != source.workspace_id:
         raise ValidationError("The credential belongs to another workspace.")
+    if credential.kind != source.kind:
+        raise ValidationError({"credential": "This credential is for another kind of place."})
+    if credential.base_url != str(source.config.get("base_url") or ""):
+        raise ValidationError({"base_url": "The address changes, so enter the key again."})
 
 
 def _company(workspace: Workspace) -> Space:

@@ -1,0 +1,330 @@
+"""Connecting a place: what proves who we are, the draft that waits until somebody has chosen, and the go.
+
+For every kind from what its connector says of itself. Portal, admin and API call these; access is theirs to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from datasources import asking, oauth, sources
+from datasources.connectors.about import About, Auth
+from datasources.connectors.registry import CONNECTORS, about
+from datasources.models import DataSource, Grant, SyncRun
+from datasources.oauth import secret_of
+from datasources.runs import request_sync
+from portal import audit
+from portal.models import Credential, Membership, Space, User, Workspace
+
+State = DataSource.State
+KEPT_DRAFTS = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What a person entered, checked. ``secret``: what the credential will hold, what it holds already included.
+
+    ``credential``: one that is there already, instead. ``waits``: the vendor has still to be asked for access (OAuth).
+    """
+
+    config: Mapping[str, Any]
+    secret: Mapping[str, Any] = field(default_factory=dict)
+    credential: Credential | None = None
+
+    @property
+    def waits(self) -> bool:
+        secret = secret_of(self.credential) if self.credential else self.secret
+        return secret.get("auth") == "oauth" and not secret.get("access_token")
+
+
+def usable_credentials(membership: Membership, kind: str) -> QuerySet[Credential]:
+    """Keys of this kind that the person may connect more with: an admin all, others those that they entered."""
+    rows = Credential.objects.filter(workspace=membership.workspace_id, kind=kind)
+    return rows if membership.is_admin else rows.filter(created_by=membership.user_id)
+
+
+def kept_secrets(source: DataSource | None, auth: Auth, address: str) -> list[str]:
+    """Names of the secrets that need not be entered again: same way, same address."""
+    secret = secret_of(source.credential) if source is not None else {}
+    if source is None or source.credential is None or secret.get("auth") != auth.name:
+        return []
+    if source.credential.base_url != address:
+        return []
+    return [setting.name for setting in auth.fields if setting.secret and secret.get(setting.name)]
+
+
+def read_entered(
+    kind: str,
+    *,
+    config: Mapping[str, Any],
+    auth: str = "",
+    fields: Mapping[str, Any] | None = None,
+    credential: Credential | None = None,
+    source: DataSource | None = None,
+) -> Entered:
+    """Check what was entered for a kind. ``source``: the one that it is for, where there is one. Raises ValidationError."""
+    told = about(kind)
+    given = dict(config)
+    address = _address(told, given.pop("base_url", "") or (credential.base_url if credential else ""))
+    shared = {setting.name for one in told.auths for setting in one.fields if not setting.secret}
+    known = {setting.name for setting in told.settings}
+    beside = {name: given.pop(name) for name in list(given) if name in shared - known}
+    settings = asking.checked(told.settings, given)
+    where = {"base_url": address} if address else {}
+    if credential is not None:
+        return Entered({**_told_beside(told, secret_of(credential)), **settings, **where}, credential=credential)
+    if not told.auths:
+        return Entered({**settings, **where})
+    way = told.auth(auth or told.auths[0].name)
+    if way is None:
+        raise ValidationError({"auth": f"It takes one of {', '.join(one.name for one in told.auths)}."})
+    kept = kept_secrets(source, way, address)
+    asked = {setting.name for setting in way.fields}
+    entered = asking.checked(
+        way.fields, {**{n: v for n, v in beside.items() if n in asked}, **(fields or {})}, kept=kept
+    )
+    secret = _secret(source, way, entered, kept)
+    return Entered({**_told_beside(told, secret), **settings, **where}, secret)
+
+
+def _address(told: About, typed: Any) -> str:
+    try:
+        address = asking.checked_address(str(typed))
+    except ValidationError as error:
+        raise ValidationError({"base_url": error.messages}) from error
+    if told.asks_address and not address:
+        raise ValidationError({"base_url": "Enter the address, such as https://wiki.example.com."})
+    # The vendor's own address, typed out, is the same as none.
+    return "" if address == told.base_url.rstrip("/") else address
+
+
+def _told_beside(told: About, secret: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the credential is no secret stands in the config too, where connectors look for it."""
+    way = told.auth(str(secret.get("auth", "")))
+    open_ = [setting.name for setting in way.fields if not setting.secret] if way else []
+    return {name: secret[name] for name in open_ if name in secret}
+
+
+def _secret(source: DataSource | None, way: Auth, entered: Mapping[str, Any], kept: list[str]) -> dict[str, Any]:
+    old = secret_of(source.credential) if source is not None and kept else {}
+    # Access that was given to another client is worth nothing for this one.
+    same = all(old.get(name) == value for name, value in entered.items())
+    base = old if same else {name: old[name] for name in kept}
+    texts = {name: value if isinstance(value, str) else str(value) for name, value in entered.items()}
+    return {**base, **texts, "auth": way.name}
+
+
+# ---- Trying and keeping ------------------------------------------------------------------------------------------
+
+
+def try_entered(workspace: Workspace, kind: str, entered: Entered, source: DataSource | None = None) -> str:
+    """What the place answers. Nothing is kept. Raises ValidationError with what to do."""
+    trial = DataSource(workspace=workspace, kind=kind, name="Test", config=dict(entered.config))
+    if source is not None:
+        trial.pk = source.pk
+    trial.credential = _unsaved(workspace, kind, entered)
+    sources.must_fit(trial)
+    return sources.check_connection(trial)
+
+
+def _unsaved(workspace: Workspace, kind: str, entered: Entered) -> Credential | None:
+    if entered.credential is not None or not entered.secret:
+        return entered.credential
+    made = Credential(workspace=workspace, kind=kind, base_url=str(entered.config.get("base_url") or ""))
+    oauth.keep(made, entered.secret)
+    return made
+
+
+def save_draft(
+    *,
+    workspace: Workspace,
+    by: User,
+    kind: str,
+    entered: Entered,
+    source: DataSource | None = None,
+    name: str = "",
+) -> DataSource:
+    """Keep what was entered as a source that is not finished yet. Tested first, unless the vendor has to be asked. Raises
+    ValidationError."""
+    if not entered.waits:
+        try_entered(workspace, kind, entered, source)
+    with transaction.atomic():
+        if source is None:
+            source = DataSource(workspace=workspace, kind=kind, created_by=by, state=State.DRAFT)
+            source.name = name or _name(kind, entered)
+        else:
+            source = _locked_draft(source)
+        new = source._state.adding
+        _moved(source, entered)
+        source.config = dict(entered.config)
+        source.credential = _keep_credential(source, entered, by)
+        source.full_clean(exclude=["workspace", "created_by", "credential"])
+        source.save()
+        if new:
+            audit.record("source.begin", workspace=workspace, actor=by, target=source, after={"kind": kind})
+    return source
+
+
+def _name(kind: str, entered: Entered) -> str:
+    path = str(entered.config.get("path") or "").rstrip("/")
+    return (path.rpartition("/")[2] or about(kind).label)[:120]
+
+
+def _locked_draft(source: DataSource) -> DataSource:
+    found = DataSource.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=source.pk)
+    if found.state != State.DRAFT:
+        raise ValidationError("This source is connected already. Change it under Settings.")
+    return found
+
+
+def _moved(source: DataSource, entered: Entered) -> None:
+    """Another place: what was seen and ticked of the old one says nothing about it."""
+    if not source._state.adding and source.config != dict(entered.config):
+        source.levels.all().delete()
+
+
+def _keep_credential(source: DataSource, entered: Entered, by: User | None) -> Credential | None:
+    """The credential of what was entered: the source's own, changed, where nothing else lives at another address."""
+    if entered.credential is not None or not entered.secret:
+        return entered.credential
+    address = str(entered.config.get("base_url") or "")
+    row = source.credential
+    if row is not None:
+        row = Credential.objects.select_for_update().get(pk=row.pk)
+        shared = row.data_sources.exclude(pk=source.pk).exists()
+        if shared and row.base_url != address:
+            row = None
+    new = row is None
+    if row is None:
+        row = Credential(workspace=source.workspace, kind=source.kind, name=about(source.kind).label, created_by=by)
+    row.base_url = address
+    oauth.keep(row, entered.secret)
+    row.check_ok, row.check_message, row.checked = (None, "", None) if entered.waits else (True, "", timezone.now())
+    row.full_clean(exclude=["secret_encrypted", "check_ok", "created_by"])
+    row.save()
+    audit.record(
+        "credential.create" if new else "credential.update",
+        workspace=source.workspace,
+        actor=by,
+        target=row,
+        after={"kind": row.kind, "base_url": row.base_url, "key": "entered"},
+    )
+    return row
+
+
+def reconnect(source: DataSource, *, by: User, entered: Entered) -> DataSource:
+    """A source that is there, with other rights or at another address: tested, kept, and synced. Raises ValidationError."""
+    if source.state == State.DRAFT:
+        return save_draft(workspace=source.workspace, by=by, kind=source.kind, entered=entered, source=source)
+    if not entered.waits:
+        try_entered(source.workspace, source.kind, entered, source)
+    with transaction.atomic():
+        source = DataSource.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=source.pk)
+        elsewhere = source.config != dict(entered.config)
+        _moved(source, entered)
+        source.config, source.credential = dict(entered.config), _keep_credential(source, entered, by)
+        if elsewhere:
+            source.cursor = {}
+        source.full_clean(exclude=["workspace", "created_by", "credential"])
+        source.save(update_fields=["config", "credential", "cursor"])
+        audit.record("source.reconnect", workspace=source.workspace, actor=by, target=source)
+        if not entered.waits:
+            _well_again(source, by)
+    return source
+
+
+def _well_again(source: DataSource, by: User | None) -> None:
+    resting = State.OK if source.last_synced else State.NEW
+    DataSource.objects.filter(pk=source.pk, state=State.NEEDS_ATTENTION).update(state=resting, state_detail="")
+    request_sync(source, by=by, again=True)
+
+
+def allowed(source: DataSource, tokens: Mapping[str, Any], *, by: User) -> DataSource:
+    """The vendor gave access: keep it, and go on where the source stood. Raises ValidationError where it does not work."""
+    with transaction.atomic():
+        oauth.allow(source, tokens, by=by)
+    source = DataSource.objects.select_related("workspace", "credential").get(pk=source.pk)
+    sources.check_connection(source)
+    if source.state != State.DRAFT:
+        _well_again(source, by)
+    return source
+
+
+# ---- The go, and the end of drafts ---------------------------------------------------------------------------------
+
+
+def go(
+    source: DataSource, *, by: User, name: str, spaces: Iterable[Space], schedule: str = "off", mirror: bool = False
+) -> DataSource:
+    """A draft becomes a source: granted whole to these spaces, and its first sync begins. Raises ValidationError."""
+    granted = list(spaces)
+    if not granted:
+        raise ValidationError({"spaces": "Choose at least one space."})
+    if any(space.workspace_id != source.workspace_id for space in granted):
+        raise ValidationError({"spaces": "Data can only be given to spaces of its own workspace."})
+    told = about(source.kind)
+    if oauth.flow_of(source) and not oauth.is_allowed(source):
+        raise ValidationError(f"{told.label} has not allowed access yet. Go back one step, and allow it there.")
+    sources.check_connection(source)
+    with transaction.atomic():
+        source = _locked_draft(source)
+        source.name, source.state = name.strip(), State.NEW
+        source.schedule = schedule if schedule in told.schedules else DataSource.Schedule.OFF
+        source.mirror = mirror and told.mirrors
+        source.next_run = source.run_after(timezone.now())
+        source.full_clean(exclude=["workspace", "created_by", "credential"])
+        source.save()
+        Grant.objects.bulk_create(Grant(space=space, source=source) for space in granted)
+        after = {"kind": source.kind, "spaces": [space.name for space in granted], "schedule": source.schedule}
+        audit.record("source.create", workspace=source.workspace, actor=by, target=source, after=after)
+        if starts_by_itself(source.kind):
+            request_sync(source, by=by, trigger=SyncRun.Trigger.FIRST)
+    return source
+
+
+def starts_by_itself(kind: str) -> bool:
+    """Whether there is something to look for at once; what people or integrations hand over comes with them."""
+    return bool(about(kind).schedules)
+
+
+def forget_draft(source: DataSource, *, by: User | None) -> None:
+    """As if it had never been begun; its credential goes too, where nothing else uses it. Raises ValidationError."""
+    with transaction.atomic():
+        source = _locked_draft(source)
+        credential = source.credential
+        audit.record("source.forget", workspace=source.workspace, actor=by, target=source, before={"kind": source.kind})
+        source.delete()
+        if credential is None or credential.kind not in CONNECTORS or credential.data_sources.exists():
+            return
+        audit.record("credential.remove", workspace=credential.workspace, actor=by, target=credential)
+        credential.delete()
+
+
+def forget_old_drafts() -> int:
+    """Drafts that nobody finished in 30 days. How many."""
+    old = DataSource.objects.filter(state=State.DRAFT, created__lt=timezone.now() - KEPT_DRAFTS)
+    rows = list(old.select_related("workspace", "credential"))
+    for source in rows:
+        forget_draft(source, by=None)
+    return len(rows)
+
+
+def test_credential(credential: Credential) -> str:
+    """For the admin: try it on a source that uses it. Raises ValidationError with what to do."""
+    source = credential.data_sources.select_related("workspace", "credential").first()
+    if source is None:
+        told = about(credential.kind)
+        trial = DataSource(workspace=credential.workspace, kind=credential.kind, name="Test", credential=credential)
+        trial.config = {"base_url": credential.base_url} if credential.base_url else {}
+        if any(setting.required for setting in told.settings):
+            raise ValidationError("No source uses it, so there is nothing to try it on.")
+        return sources.check_connection(trial)
+    return sources.check_connection(source)
