@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 
 from assistants.answering.spec import AssistantSpec, Said
 from assistants.answering.titles import title_from
@@ -23,15 +23,15 @@ from datasources.reading import EVERYTHING, Knowledge, Scope, SourceReader, open
 from datasources.retrieval.types import Branch
 from portal.credentials import chat_model
 from portal.models import Credential, Membership
+from portal.prepared import Prepared
 from portal.providers.errors import ProviderError
 from portal.providers.types import ChatModel, ChatRequest, StreamItem
-
-M = TypeVar("M", bound=Model)
 
 LONGEST_QUESTION = 20_000
 LONGEST_PATH = 24
 """Messages of the branch that are looked at for history; the prompt's budget is spent long before."""
 BUILT_IN = "Atrium"
+_SOME, _SOMEWHERE = 1_000_000_007, UUID(int=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,29 @@ class NoModel:
 
 def fresh(membership: Membership) -> Membership:
     """The same membership as it is now, with all that an answer needs of its workspace. Raises Refused."""
-    rows = (
-        Membership.objects.active()
-        .select_related("user", "workspace__default_credential", "workspace__embedding_credential")
-        .filter(pk=membership.pk)
-    )
-    found = _one(rows)
+    found = _FRESH.first(membership.pk)
     if found is None:
         raise Refused("not_found", "You are not in this workspace any more.")
     return found
 
 
-def _one(rows: QuerySet[M]) -> M | None:
-    """``first`` would sort, and writing that takes Django longer than the rest of the query: each question waits for it."""
-    return next(iter(rows.order_by()[:1]), None)
+def _fresh(membership: UUID) -> QuerySet[Membership]:
+    rows = Membership.objects.active().filter(pk=membership).order_by()
+    return rows.select_related("user", "workspace__default_credential", "workspace__embedding_credential")
+
+
+def _runnable(workspace: UUID, user: int) -> QuerySet[Assistant]:
+    rows = Assistant.objects.filter(workspace=workspace).order_by().with_owner(user)
+    return rows.select_related("live__credential")
+
+
+# Each question waits for these, and Django needs longer to write them than the database to answer.
+_FRESH = Prepared(_fresh, _SOMEWHERE)
+_DEFAULT = Prepared(lambda w, u: _runnable(w, u).filter(is_default=True), _SOMEWHERE, _SOME)
+_BY_HANDLE = Prepared(
+    lambda w, u, handle: _runnable(w, u).filter(handle__iexact=handle), _SOMEWHERE, _SOME, "some-handle"
+)
+_BY_ID = Prepared(lambda w, u, id: _runnable(w, u).filter(pk=id), _SOMEWHERE, _SOME, UUID(int=2))
 
 
 def plan_question(
@@ -200,14 +209,14 @@ def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
     def branches() -> tuple[Branch, ...]:
         return readable_branches(membership)
 
-    rows = Assistant.objects.filter(workspace=membership.workspace_id).with_owner(membership)
-    rows = rows.select_related("live__credential")
+    who = (membership.workspace_id, membership.user_id)
     if assistant is None:
-        found = _one(rows.filter(is_default=True))
+        found = _DEFAULT.first(*who)
         if found is None or not found.offered_to(membership, branches):
             return Choice(None, None, branches)
     else:
-        found = _one(rows.filter(Q(handle__iexact=assistant) if isinstance(assistant, str) else Q(pk=assistant.pk)))
+        by_handle = isinstance(assistant, str)
+        found = _BY_HANDLE.first(*who, assistant) if by_handle else _BY_ID.first(*who, assistant.pk)
         if found is None or not found.offered_to(membership, branches):
             name = str(assistant).removeprefix("@")[:40]
             raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")

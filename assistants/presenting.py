@@ -169,7 +169,7 @@ def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slu
 
 def _missing(citation: Citation, *, deleted: bool, branches: Sequence[Branch], asked: bool) -> Source:
     branch = next((b for b in branches if b.source == citation.source), None)
-    if deleted and branch is not None and (asked or branch.parents_in is None):
+    if deleted and branch is not None and (asked or (branch.parents_in is None and branch.readers is None)):
         return Source(n=citation.n, cited=citation.cited, gone=True, stale=True)
     return Source(n=citation.n, cited=citation.cited, withheld=True)
 

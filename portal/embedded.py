@@ -217,6 +217,8 @@ def _serve(started: float) -> None:
         timeout_graceful_shutdown=5,
         server_header=False,
         ws_max_size=1024 * 1024,
+        # Frames are small and many; packing each costs more than it saves, and memory for every open page.
+        ws_per_message_deflate=False,
         workers=1,
     )
     server = Server(config)

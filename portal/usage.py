@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from portal.models import Credential, UsageRecord, User, Workspace
+from portal.prepared import insert
 from portal.providers.types import Usage
 
 
@@ -47,4 +48,4 @@ def record(**spent: Any) -> UsageRecord:
 
 def record_all(rows: Iterable[UsageRecord]) -> None:
     """Keep many calls at once."""
-    UsageRecord.objects.bulk_create(rows)
+    insert(rows)

@@ -28,14 +28,14 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
             scope=Assistant.Scope.PUBLISHED, reads__contained_by=readable
         )
         return self.filter(
-            models.Q(pk__in=_owned_by(membership)) | (offered & models.Q(live__isnull=False)),
+            models.Q(pk__in=_owned_by(membership.user_id)) | (offered & models.Q(live__isnull=False)),
             workspace=membership.workspace_id,
             archived__isnull=True,
         )
 
-    def with_owner(self, membership: Membership) -> AssistantQuerySet:
+    def with_owner(self, user: int) -> AssistantQuerySet:
         """For ``Assistant.offered_to``: whether each is this person's own, as ``is_own``."""
-        return self.annotate(is_own=models.Exists(_owned_by(membership).filter(assistant=models.OuterRef("pk"))))
+        return self.annotate(is_own=models.Exists(_owned_by(user).filter(assistant=models.OuterRef("pk"))))
 
     def editable_by(self, membership: Membership) -> AssistantQuerySet:
         """Its owners; an admin also those that were published."""
@@ -45,8 +45,8 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         return self.filter(workspace=membership.workspace_id, archived__isnull=True).filter(mine).distinct()
 
 
-def _owned_by(membership: Membership) -> Any:
-    return Assistant.owners.through._default_manager.filter(user=membership.user_id).values("assistant")
+def _owned_by(user: int) -> Any:
+    return Assistant.owners.through._default_manager.filter(user=user).values("assistant")
 
 
 class Assistant(models.Model):

@@ -9,7 +9,7 @@ import structlog
 from assistants.answering.spec import Call, Meter
 from assistants.answering.titles import write_title
 from assistants.models import Conversation
-from assistants.runs import notices
+from assistants.runs import notices, runner
 from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import Run
 from assistants.runs.saving import spent_rows
@@ -20,7 +20,9 @@ from portal.threads import in_database
 log = structlog.get_logger(__name__)
 
 PAUSE = 2.0
-"""Seconds between an answer and the call that names its conversation."""
+"""Seconds between an answer and the call that names its conversation …"""
+LONGEST_WAIT = 60.0
+"""… and how long it lets answers that are being written go first."""
 
 
 async def after_run(run: Run) -> None:
@@ -34,7 +36,10 @@ async def after_run(run: Run) -> None:
 
 async def _title(plan: Plan, rows: Rows) -> None:
     # Whoever else waits for an answer goes first; until then the conversation is called by its question.
-    await asyncio.sleep(PAUSE)
+    waited = 0.0
+    while waited == 0.0 or (runner.under_way() and waited < LONGEST_WAIT):
+        await asyncio.sleep(PAUSE)
+        waited += PAUSE
     meter = Meter()
     try:
         title = await write_title(plan.spec, rows.question.content, meter)

@@ -37,6 +37,11 @@ def find(id: UUID) -> Run | None:
     return _runs.get(id)
 
 
+def under_way() -> bool:
+    """Whether an answer is being written in this process."""
+    return any(not run.log.ended for run in list(_runs.values()))
+
+
 class Runner:
     """One for each event loop; in a server there is just one."""
 

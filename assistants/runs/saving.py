@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from assistants.answering.spec import Call
@@ -19,6 +19,7 @@ from assistants.runs.log import Event
 from assistants.runs.plan import Plan, Rows
 from portal import usage
 from portal.models import UsageRecord
+from portal.prepared import insert, statement
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 
@@ -79,7 +80,7 @@ def _save(units: Sequence[Unit]) -> dict[UUID, Saved]:
         _open(opening)
         running = _touch(going) | _end(ending)
         alive = [u for u in (*going, *ending) if u.plan.id in running]
-        EventBatch.objects.bulk_create(
+        insert(
             EventBatch(
                 message_id=u.plan.id,
                 first=u.events[0].seq,
@@ -90,7 +91,7 @@ def _save(units: Sequence[Unit]) -> dict[UUID, Saved]:
             if u.events
         )
         ended = [(u, u.ending) for u in alive if u.ending is not None]
-        Citation.objects.bulk_create([c for _, e in ended for c in e.citations])
+        insert(c for _, e in ended for c in e.citations)
         usage.record_all(row for u, e in ended for row in spent_rows(u.plan, e.calls))
     gone = {u.plan.id for u in (*going, *ending)} - running.keys()
     return {u.plan.id: Saved(stop=running.get(u.plan.id, False), gone=u.plan.id in gone) for u in units}
@@ -106,33 +107,31 @@ def _open(units: Iterable[Unit]) -> None:
         answer.status, answer.worker = Message.Status.RUNNING, unit.worker
         answer.lease_until = timezone.now() + LEASE
     new = [row for r in rows for row in r.new]
-    Conversation.objects.bulk_create([row for row in new if isinstance(row, Conversation)])
-    Message.objects.bulk_create([row for row in new if isinstance(row, Message)])
+    insert(row for row in new if isinstance(row, Conversation))
+    insert(row for row in new if isinstance(row, Message))
     old = [r for r in rows if not r.new_conversation]
     if old:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
+        statement(
+            """
                 UPDATE assistants_conversation c
                 SET head_id = w.head, updated = %s, title = CASE WHEN c.title = '' THEN w.title ELSE c.title END
                 FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS w (id, head, title) WHERE c.id = w.id
                 """,
-                [
-                    timezone.now(),
-                    [r.conversation.pk for r in old],
-                    [r.answer.pk for r in old],
-                    [r.title for r in old],
-                ],
-            )
+            [
+                timezone.now(),
+                [r.conversation.pk for r in old],
+                [r.answer.pk for r in old],
+                [r.title for r in old],
+            ],
+        )
 
 
 def _touch(units: Sequence[Unit]) -> dict[UUID, bool]:
     """The text so far and a new lease; gives who is still open, and whether it was asked to stop. One statement."""
     if not units:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
+    running = statement(
+        """
             UPDATE assistants_message m
             SET content = w.content, last_seq = GREATEST(m.last_seq, w.last), lease_until = %s, worker = w.worker,
                 status = 'running'
@@ -140,15 +139,15 @@ def _touch(units: Sequence[Unit]) -> dict[UUID, bool]:
             WHERE m.id = w.id AND m.status IN ('queued', 'running')
             RETURNING m.id, m.stop_requested
             """,
-            [
-                timezone.now() + LEASE,
-                [u.plan.id for u in units],
-                [u.content for u in units],
-                [u.events[-1].seq if u.events else 0 for u in units],
-                [u.worker for u in units],
-            ],
-        )
-        return dict(cursor.fetchall())
+        [
+            timezone.now() + LEASE,
+            [u.plan.id for u in units],
+            [u.content for u in units],
+            [u.events[-1].seq if u.events else 0 for u in units],
+            [u.worker for u in units],
+        ],
+    )
+    return dict(running)
 
 
 def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
@@ -156,9 +155,8 @@ def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
     if not units:
         return {}
     rows = [(u, u.ending) for u in units if u.ending is not None]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
+    closed = statement(
+        """
             UPDATE assistants_message m
             SET content = w.content, last_seq = w.last, status = w.status, error_code = w.code, error_detail = w.detail,
                 found = w.found, scope = w.scope, usage = w.usage, finished = %s, lease_until = NULL
@@ -167,20 +165,20 @@ def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
             WHERE m.id = w.id AND m.status IN ('queued', 'running')
             RETURNING m.id
             """,
-            [
-                timezone.now(),
-                [u.plan.id for u, _ in rows],
-                [u.content for u, _ in rows],
-                [u.events[-1].seq for u, _ in rows],
-                [str(e.status) for _, e in rows],
-                [e.code for _, e in rows],
-                [e.detail[:500] for _, e in rows],
-                [e.found for _, e in rows],
-                [json.dumps(_scope(u.plan)) for u, _ in rows],
-                [json.dumps(_spent(u.plan, e.calls)) for u, e in rows],
-            ],
-        )
-        return {key: False for (key,) in cursor.fetchall()}
+        [
+            timezone.now(),
+            [u.plan.id for u, _ in rows],
+            [u.content for u, _ in rows],
+            [u.events[-1].seq for u, _ in rows],
+            [str(e.status) for _, e in rows],
+            [e.code for _, e in rows],
+            [e.detail[:500] for _, e in rows],
+            [e.found for _, e in rows],
+            [json.dumps(_scope(u.plan)) for u, _ in rows],
+            [json.dumps(_spent(u.plan, e.calls)) for u, e in rows],
+        ],
+    )
+    return {key: False for (key,) in closed}
 
 
 def _scope(plan: Plan) -> dict[str, Any]:

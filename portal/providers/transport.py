@@ -171,9 +171,16 @@ class _Body(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _as_httpx2_errors():
-            # Whatever has come so far in one piece: a reader that is late catches up at once.
+            # Whatever has come so far in one piece: a reader that is late catches up at once. While it is away nothing is
+            # taken from the socket, so that many small pieces wake nobody.
             async for piece in self.response.content.iter_any():
+                connection = self.response.connection
+                protocol = connection.protocol if connection is not None else None
+                if protocol is not None:
+                    protocol.pause_reading()
                 yield piece
+                if protocol is not None:
+                    protocol.resume_reading()
 
     async def aclose(self) -> None:
         if self.response.content.at_eof():

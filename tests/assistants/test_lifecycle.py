@@ -227,7 +227,7 @@ def test_what_one_row_says_is_what_the_list_says(cast):
     lifecycle.archive(gone, cast.builder.user)
 
     for membership in cast:
-        rows = Assistant.objects.with_owner(membership)
+        rows = Assistant.objects.with_owner(membership.user_id)
         offered = [a.handle for a in rows if a.offered_to(membership, lambda m=membership: readable_branches(m))]
         assert sorted(offered) == visible(membership)
     assert len(visible(cast.builder)) == 12
