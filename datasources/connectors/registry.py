@@ -12,6 +12,7 @@ from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
+from datasources.connectors.intercom.about import ABOUT as INTERCOM
 from datasources.connectors.notion.about import ABOUT as NOTION
 from datasources.connectors.slack.about import ABOUT as SLACK
 from datasources.connectors.upload.about import ABOUT as UPLOAD
@@ -25,7 +26,9 @@ class ConnectorClass(Protocol):
     def __call__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> Connector: ...
 
 
-CONNECTORS: dict[str, About] = {about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK)}
+CONNECTORS: dict[str, About] = {
+    about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK, INTERCOM)
+}
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
 
