@@ -44,6 +44,7 @@ ABOUT = About(
                 token_url="https://api.notion.com/v1/oauth/token",  # noqa: S106  (an address)
                 scopes=(),
                 extra={"owner": "user"},
+                client_auth="client_secret_basic",
             ),
         ),
     ),

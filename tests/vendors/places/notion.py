@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from tests.vendors.places.loopback import Loopback
 
@@ -188,6 +189,7 @@ class NotionServer(Loopback):
             web.post("/v1/data_sources/{id}/query", self._checked(self._query)),
             web.get("/v1/blocks/{id}", self._checked(self._block)),
             web.get("/v1/blocks/{id}/children", self._checked(self._children)),
+            web.get("/v1/oauth/authorize", self.handle(self._authorize)),
             web.post("/v1/oauth/token", self.handle(self._oauth)),
         ]
 
@@ -206,7 +208,14 @@ class NotionServer(Loopback):
 
         return self.handle(checked)
 
+    async def _authorize(self, request: web.Request) -> web.Response:
+        """Whoever comes is let through at once, as if the person had chosen all pages."""
+        back = URL(request.query["redirect_uri"]).update_query(code="code-1", state=request.query.get("state", ""))
+        raise web.HTTPFound(back)
+
     async def _oauth(self, request: web.Request) -> web.Response:
+        if not request.headers.get("Authorization", "").startswith("Basic "):
+            return self.error(401, {})
         said = await request.json() if request.content_type == "application/json" else dict(await request.post())
         if said.get("grant_type") not in ("authorization_code", "refresh_token"):
             return self.error(400, {})
