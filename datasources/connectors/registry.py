@@ -14,6 +14,7 @@ from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
 from datasources.connectors.intercom.about import ABOUT as INTERCOM
 from datasources.connectors.notion.about import ABOUT as NOTION
+from datasources.connectors.notion_export.about import ABOUT as NOTION_EXPORT
 from datasources.connectors.slack.about import ABOUT as SLACK
 from datasources.connectors.upload.about import ABOUT as UPLOAD
 
@@ -27,7 +28,7 @@ class ConnectorClass(Protocol):
 
 
 CONNECTORS: dict[str, About] = {
-    about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK, INTERCOM)
+    about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK, INTERCOM, NOTION_EXPORT)
 }
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 

@@ -117,9 +117,8 @@ class NotionExport:
         made = tree([*items, *unread])
         places = {(item.file, item.member): item for item in [*items, *unread]}
         for key, node in made.nodes.items():
-            item = places.get((str(node.extra.get("file")), str(node.extra.get("member"))))
-            reason = self._refused(item, node) if item is not None else ""
-            if reason:
+            place = places.get((str(node.extra.get("file")), str(node.extra.get("member"))))
+            if place is not None and (reason := self._refused(place, node)):
                 made.refused[key] = reason
         return made, not unread
 

@@ -150,7 +150,7 @@ def test_html_exports_are_pages_too(archives: Extractor) -> None:
 
 def test_of_a_page_in_two_exports_the_newer_counts(store: Store) -> None:
     before = Seen().run(store.connector())
-    newer = dict(WORKSPACE) | {f"Home {HOME}/Rig {RIG}.md": b"# Rig\n\nRebuilt"}
+    newer: dict[str, bytes | str] = {**WORKSPACE, f"Home {HOME}/Rig {RIG}.md": b"# Rig\n\nRebuilt"}
     store.files["Export-bbbb2222.zip"] = zipped(newer)
     after = Seen().run(store.connector())
     changed = {key for key, version in after.versions().items() if before.versions()[key] != version}
