@@ -1,15 +1,17 @@
 """Who may read which part of which source: grants of spaces, turned into index filters and into querysets.
 
-``readable_branches`` feeds the index; ``NodeQuerySet.readable_by`` is the same rule in SQL. A test holds them equal.
+Where a source mirrors who may read what at its vendor, a node has to name the reader too, as one of their principals; what
+names nobody is for nobody. ``readable_branches`` feeds the index; ``NodeQuerySet.readable_by`` is the same rule in SQL. A test
+holds them equal. Why somebody may or may not read something: datasources/explaining.py.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.db import models
 
 from datasources.retrieval.types import Branch
@@ -53,27 +55,63 @@ def _grants() -> models.QuerySet:
     return Grant.objects.all()
 
 
+EVERYONE = "everyone"
+"""Whoever the source is granted to."""
+
+
 def readable_branches(membership: Membership) -> tuple[Branch, ...]:
-    """What this person's spaces grant, one branch a source; ``parents_in`` None where any grant is whole. One query."""
+    """What this person's spaces grant, one branch a source; ``parents_in`` None where any grant is whole.
+
+    One query, and two more where a source among them mirrors its vendor's access.
+    """
     if not membership.active:
         return ()
     granted: dict[UUID, set[UUID] | None] = {}
+    mirrored: set[UUID] = set()
     rows = (
         _grants()
         .filter(space__in=Space.objects.of_member(membership).values("pk"), source__workspace=membership.workspace_id)
         .exclude(source__state="deleting")
-        .values_list("source", "parents_in")
+        .values_list("source", "parents_in", "source__mirror")
     )
-    for source, parents in rows:
+    for source, parents, mirror in rows:
+        if mirror:
+            mirrored.add(source)
         if parents is None or granted.get(source, set()) is None:
             granted[source] = None
         else:
             granted[source] = (granted.get(source) or set()) | set(parents)
+    principals = principals_of(membership, mirrored)
     return tuple(
-        Branch(source, None if parents is None else tuple(sorted(parents)))
+        Branch(source, None if parents is None else tuple(sorted(parents)), readers=principals.get(source))
         for source, parents in sorted(granted.items())
         if parents is None or parents
     )
+
+
+def principals_of(membership: Membership, sources: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:
+    """What this person counts as at the vendors of these sources. Two queries, or none.
+
+    Only addresses that they have proven count; groups are those that one of these is in, as the vendor said last.
+    """
+    if not sources:
+        return {}
+    from datasources.models import SourceGroup
+
+    emails = verified_addresses(membership)
+    own = {EVERYONE}
+    own |= {f"mail:{email}" for email in emails} | {f"domain:{email.rpartition('@')[2]}" for email in emails}
+    found = {source: set(own) for source in sources}
+    if emails:
+        groups = SourceGroup.objects.filter(source__in=sources, emails__overlap=emails)
+        for source, group in groups.values_list("source", "external_id"):
+            found[source].add(f"group:{group}")
+    return {source: tuple(sorted(principals)) for source, principals in found.items()}
+
+
+def verified_addresses(membership: Membership) -> list[str]:
+    rows = EmailAddress.objects.filter(user=membership.user_id, verified=True)
+    return sorted({email.strip().lower() for email in rows.values_list("email", flat=True)})
 
 
 def within(branches: Iterable[Branch]) -> models.Q:
@@ -85,8 +123,33 @@ def within(branches: Iterable[Branch]) -> models.Q:
             part &= models.Q(parents__overlap=list(branch.parents_in))
         if branch.parents_not_in:
             part &= ~models.Q(parents__overlap=list(branch.parents_not_in))
+        if branch.readers is not None:
+            part &= models.Q(readers__overlap=list(branch.readers))
         condition |= part
     return condition
+
+
+def leading_to(branches: Iterable[Branch]) -> models.Q:
+    """The folders above what lies in these branches, as a condition on Node: a tree is walked down through them.
+
+    Of a mirrored source, those above something that the reader may read; a part that was granted does not do.
+    """
+    from datasources.models import Node
+
+    branches = list(branches)
+    roots = [part for branch in branches if branch.readers is None for part in branch.parents_in or ()]
+    chains = Node.objects.filter(pk__in=roots).values_list("parents", flat=True) if roots else ()
+    condition = models.Q(pk__in={node for chain in chains for node in chain})
+    if mirrored := [branch for branch in branches if branch.readers is not None]:
+        readable = Node.objects.filter(within(mirrored))
+        condition |= models.Q(pk__in=readable.values(above=_Unnest("parents")))
+    return condition
+
+
+class _Unnest(models.Func):
+    function = "unnest"
+    set_returning = True
+    output_field = models.UUIDField()
 
 
 class NodeQuerySet(models.QuerySet["Node"]):
@@ -103,26 +166,6 @@ class NodeQuerySet(models.QuerySet["Node"]):
 
         branches = readable_branches(membership)
         managed = DataSource.objects.manageable_by(membership).values("pk")
-        above = self._ancestors(branches)
         return self.filter(workspace=membership.workspace_id).filter(
-            within(branches) | models.Q(pk__in=above) | models.Q(source__in=managed)
+            within(branches) | leading_to(branches) | models.Q(source__in=managed)
         )
-
-    def _ancestors(self, branches: Iterable[Branch]) -> set[UUID]:
-        roots = [p for branch in branches if branch.parents_in is not None for p in branch.parents_in]
-        chains = self.model._default_manager.filter(pk__in=roots).values_list("parents", flat=True) if roots else ()
-        return {node for chain in chains for node in chain}
-
-
-def spaces_that_read(node: Node) -> list[Space]:
-    """Why can somebody see this: the spaces of which some grant covers the node, by name."""
-    grants = _grants().filter(source=node.source_id).select_related("space").order_by("space__name")
-    return [g.space for g in grants if g.parents_in is None or set(g.parents_in) & set(node.parents)]
-
-
-def readers_of(node: Node) -> dict[Space, str]:
-    """Those spaces with who that is, in words."""
-    words: dict[Space, str] = defaultdict(str)
-    for space in spaces_that_read(node):
-        words[space] = "every member" if space.kind == Space.Kind.OPEN else f"{space.members.count()} people"
-    return dict(words)

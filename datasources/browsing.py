@@ -97,30 +97,40 @@ def rows_of(membership: Membership, source: DataSource, nodes: Sequence[Node]) -
     """With what the person may read of each, and how many documents are below."""
     branches = [branch for branch in readable_branches(membership) if branch.source == source.pk]
     manages = DataSource.objects.manageable_by(membership).filter(pk=source.pk).exists()
-    counts = _documents_below(source, [node.pk for node in nodes if node.has_children], None if manages else branches)
+    counts = documents_below(source, [node.pk for node in nodes if node.has_children], None if manages else branches)
     return [Row(node, _covers(branches, node), counts.get(node.pk, 0)) for node in nodes]
 
 
 def _covers(branches: Iterable[Branch], node: Node) -> bool:
-    return any(b.parents_in is None or set(b.parents_in) & set(node.parents) for b in branches)
+    """What ``access.within`` says, of a node that is at hand."""
+    return any(
+        (b.parents_in is None or set(b.parents_in) & set(node.parents))
+        and (b.readers is None or set(b.readers) & set(node.readers or ()))
+        for b in branches
+    )
 
 
-def _documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch] | None) -> dict[UUID, int]:
+def documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch] | None) -> dict[UUID, int]:
     """Indexed documents at or below each node; of those that ``branches`` cover, or of all where it is None."""
     if not nodes:
         return {}
-    parts: list[UUID] | None = []
-    for branch in branches or ():
-        parts = None if branch.parents_in is None or parts is None else [*parts, *branch.parents_in]
-    limited = branches is not None and parts is not None
+    # One branch a source, or none at all.
+    branch = next(iter(branches), Branch(source.pk, ())) if branches is not None else Branch(source.pk)
+    conditions, values = "", []
+    if branch.parents_in is not None:
+        conditions += " AND node.parents && %s::uuid[]"
+        values.append(list(branch.parents_in))
+    if branch.readers is not None:
+        conditions += " AND node.readers && %s::varchar[]"
+        values.append(list(branch.readers))
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT above, count(*) FROM datasources_node node, unnest(node.parents) AS above
             WHERE node.source_id = %s AND node.status = 'indexed' AND node.parents && %s::uuid[]
-              AND above = ANY (%s::uuid[]) {"AND node.parents && %s::uuid[]" if limited else ""}
+              AND above = ANY (%s::uuid[]) {conditions}
             GROUP BY above
             """,  # noqa: S608  no value of anybody's is in the text
-            [source.pk, nodes, nodes, *([parts] if limited else [])],
+            [source.pk, nodes, nodes, *values],
         )
         return dict(cursor.fetchall())

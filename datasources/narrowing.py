@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import Case, IntegerField, Q, Value, When
 
-from datasources.access import readable_branches, within
+from datasources.access import leading_to, readable_branches, within
 from datasources.models import DataSource, Node
 from datasources.retrieval.types import Branch
 from portal.models import Membership
@@ -97,6 +97,15 @@ def _known(nodes: Mapping[UUID, UUID], granted: Mapping[UUID, Branch]) -> set[UU
     """Those of these nodes (each with its source) of which something is granted: at, above or below."""
     if not nodes:
         return set()
+    mirrored = [branch for branch in granted.values() if branch.readers is not None and branch.source in nodes.values()]
+    if mirrored:
+        # There it takes the node's own readers, and those of what is below it.
+        there = {branch.source for branch in mirrored}
+        asked = [key for key, source in nodes.items() if source in there]
+        rows = Node.objects.filter(within(mirrored) | leading_to(mirrored), pk__in=asked).values_list("pk", "source_id")
+        known = {key for key, source in rows if nodes[key] == source}
+        rest = {key: source for key, source in nodes.items() if source not in there}
+        return known | _known(rest, granted)
     rows = Node.objects.filter(pk__in=nodes).values_list("pk", "source_id", "parents")
     chains = {key: parents for key, source, parents in rows if nodes[key] == source and source in granted}
     inside = {key: granted[nodes[key]].parents_in for key in chains}
@@ -152,7 +161,7 @@ def meet(one: Sequence[Branch], other: Sequence[Branch], chains: Mapping[UUID, S
         if inside is not None:
             inside = tuple(key for key in inside if not set(chains.get(key, (key,))) & set(outside))
         if inside is None or inside:
-            found.append(Branch(branch.source, inside, outside))
+            found.append(Branch(branch.source, inside, outside, _both(branch.readers, match.readers)))
     return tuple(found)
 
 
@@ -164,6 +173,13 @@ def _common(
     below = [key for key in one if set(chains.get(key, (key,))) & set(other)]
     below += [key for key in other if set(chains.get(key, (key,))) & set(one)]
     return tuple(dict.fromkeys(below))
+
+
+def _both(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The principals that both ask for; None asks for none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return tuple(principal for principal in one if principal in other)
 
 
 def chains_of(*lists: Sequence[Branch]) -> dict[UUID, Sequence[UUID]]:
@@ -215,7 +231,7 @@ def suggested(membership: Membership, typed: str, wanted: Sequence[Branch] | Non
         allowed = meet(allowed, wanted, chains_of(allowed, wanted))
     sources = DataSource.objects.filter(pk__in=[branch.source for branch in allowed])
     folders = Node.objects.filter(workspace=membership.workspace_id, status=Node.Status.CONTAINER)
-    folders = folders.filter(within(allowed) | Q(pk__in=_above(allowed)))
+    folders = folders.filter(within(allowed) | leading_to(allowed))
     for word in words:
         sources = sources.filter(name__icontains=word)
         folders = folders.filter(Q(path__icontains=word) | Q(source__name__icontains=word))
@@ -226,8 +242,3 @@ def suggested(membership: Membership, typed: str, wanted: Sequence[Branch] | Non
     found = [_place_of_source(source) for source in sources.order_by("name")[:MOST_SUGGESTED]]
     rows = folders.select_related("source").order_by("begins", "depth", "sort_key", "pk")
     return found + [_place_of(row) for row in rows[: MOST_SUGGESTED - len(found)]]
-
-
-def _above(branches: Sequence[Branch]) -> set[UUID]:
-    """The folders above the parts that are named."""
-    return {key for chain in chains_of(branches).values() for key in chain}

@@ -24,6 +24,7 @@ from datasources.syncing import consistency, discovery, pruning
 from datasources.syncing.job import Job
 from datasources.syncing.leases import Interrupted, Lease, LeaseLost, Postponed, claim
 from datasources.syncing.notices import Notices
+from datasources.syncing.principals import expire_groups, refresh_groups
 from datasources.syncing.processing import give_up_hopeless, process
 from datasources.syncing.progress import progress
 from portal import events
@@ -121,6 +122,7 @@ def _list(job: Job) -> None:
         else:
             discovery.discover(job)
         pruning.decide(job)
+        job.notes = [sentence for sentence in (refresh_groups(job),) if sentence]
     pruning.remove_agreed(job)
     if job.first and consistency.reconcile(job):
         consistency.list_again(job)
@@ -157,6 +159,7 @@ def _finish(job: Job) -> None:
             lease_until=None,
             current="",
             wish="",
+            error=" ".join(job.notes)[:500],
         )
         _rest(job, now)
     _forget_old_accounts(job.source)
@@ -169,7 +172,7 @@ def _rest(job: Job, now: datetime) -> None:
     if source.state == DataSource.State.DELETING:
         return
     run = job.run
-    source.state, source.state_detail = DataSource.State.OK, ""
+    source.state, source.state_detail = DataSource.State.OK, " ".join(job.notes)[:500]
     if run.trigger not in discovery.UNLISTED:
         source.last_synced = now
     if run.trigger not in discovery.UNLISTED and not run.hints:
@@ -240,6 +243,7 @@ def _fail(run: SyncRun, lease: Lease, sentence: str, *, broken: bool = False) ->
             _set_source(run, state, sentence[:500])
             DataSource.objects.filter(pk=run.source_id).update(next_run=run.source.run_after(now))
             if broken:
+                expire_groups(run.source)
                 events.send(events.SourceBroken(run.source_id, sentence[:500]))
     except LeaseLost:
         log.warning("another worker has taken this run over")

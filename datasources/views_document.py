@@ -12,13 +12,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from datasources import reading
-from datasources.access import readers_of
+from datasources.explaining import readers_of, why
 from datasources.models import DataSource, Document, Node, UploadedFile, node_id
 from datasources.rendering import Mark, neighbour, part_at, parts_of, relative_links
 from datasources.rendering import render as rendered
 from datasources.retrieval.types import IndexUnavailable, Selector
 from datasources.views import kind_icon
 from portal.access import WorkspaceRequest, workspace_view
+from portal.models import Membership
+
+MOST_PEOPLE = 500
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +55,8 @@ def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
         "part": part,
         "cited": cited,
         "stale": bool(cited and request.GET.get("hash") and request.GET["hash"] != _hash(one.document)),
-        "readers": readers_of(one),
+        "readers": readers_of(one, request.membership),
+        **_access(request, one),
         "shows_passages": shows_passages,
         "passages": len(passages),
         "problem": problem,
@@ -60,6 +64,19 @@ def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
         **_upload(request, one),
     }
     return render(request, "datasources/document.html", context)
+
+
+def _access(request: WorkspaceRequest, node: Node) -> dict[str, Any]:
+    """Why the person reads this; and for who manages the source, why somebody else can or can't (``?about=``)."""
+    context: dict[str, Any] = {"why": why(node, request.membership)}
+    if not DataSource.objects.manageable_by(request.membership).filter(pk=node.source_id).exists():
+        return context
+    people = Membership.objects.active().filter(workspace=request.workspace).select_related("user")
+    context["people"] = people.order_by("user__name", "user__email")[:MOST_PEOPLE]
+    asked = request.GET.get("about", "")
+    if asked and (other := next((m for m in context["people"] if str(m.pk) == asked), None)):
+        context |= {"about": other, "about_why": why(node, other, request.membership)}
+    return context
 
 
 def _hash(document: Document) -> str:

@@ -63,14 +63,17 @@ def frame_of(request: WorkspaceRequest, source: DataSource, tab: str) -> dict[st
         "manages": manages,
         "states": states,
         "run": run,
-        "progress": _progress(run) if run else None,
+        "progress": _progress(run, names=manages) if run else None,
         "held": held,
         "health": health(source, run, states.get(Node.Status.FAILED, 0)),
     }
 
 
-def _progress(run: SyncRun) -> dict[str, Any]:
+def _progress(run: SyncRun, *, names: bool) -> dict[str, Any]:
+    """``names``: what is read just now may be named; it need not be for everybody who sees the source."""
     told = progress(run)
+    if not names:
+        told["current"] = ""
     whole = max(1, told["discovered"])
     return {
         **told,

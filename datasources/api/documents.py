@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import exceptions, serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +17,9 @@ from rest_framework.response import Response
 from datasources import sources
 from datasources.api.base import DataAPI, one_of, uuid_of
 from datasources.api.shapes import DocumentShape, NodeShape, RunShape, UploadShape
-from datasources.models import Document, Node, SyncRun
+from datasources.explaining import why
+from datasources.models import DataSource, Document, Node, SyncRun
+from portal.models import Membership
 
 
 class Nodes(DataAPI):
@@ -57,6 +59,46 @@ class OneDocument(DataAPI):
         readable = Node.objects.readable_by(self.membership)
         row = get_object_or_404(Document.objects.select_related("node").filter(node__in=readable.values("pk")), pk=pk)
         return self.shown(DocumentShape, row)
+
+
+class AccessShape(serializers.Serializer[Any]):
+    """Whether a person may read the document, and why, in sentences."""
+
+    member = serializers.UUIDField()
+    may = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.CharField())
+
+
+class DocumentAccess(DataAPI):
+    access = "document.view"
+
+    @extend_schema(
+        operation_id="documents_access",
+        responses=AccessShape,
+        parameters=[
+            OpenApiParameter(
+                "member",
+                UUID,
+                description="A membership's id. Left out: the caller. Others: for who manages the source.",
+            )
+        ],
+    )
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """Why a person can, or can't, read this document. Who manages its source may ask about everybody."""
+        node = get_object_or_404(Node.objects.browsable_by(self.membership).select_related("source"), pk=pk)
+        about = self._about(request.query_params.get("member", ""), node)
+        found = why(node, about, self.membership)
+        return self.shown(AccessShape, {"member": about.pk, "may": found.may, "reasons": found.reasons})
+
+    def _about(self, asked: str, node: Node) -> Membership:
+        if not asked or uuid_of(asked, "member") == self.membership.pk:
+            return self.membership
+        if not DataSource.objects.manageable_by(self.membership).filter(pk=node.source_id).exists():
+            raise exceptions.PermissionDenied(
+                "You can ask about yourself. Who manages the source may ask about others."
+            )
+        people = Membership.objects.filter(workspace=self.workspace).select_related("user")
+        return get_object_or_404(people, pk=uuid_of(asked, "member"))
 
 
 class UploadRequest(serializers.Serializer[Any]):

@@ -25,5 +25,6 @@ urlpatterns = [
     path(f"{_source}nodes/", documents.Nodes.as_view(), name="nodes"),
     path(f"{_source}documents/", documents.Documents.as_view(), name="documents"),
     path("documents/<uuid:pk>/", documents.OneDocument.as_view(), name="document"),
+    path("documents/<uuid:pk>/access/", documents.DocumentAccess.as_view(), name="document-access"),
     path("search/", search.Search.as_view(), name="search"),
 ]

@@ -18,7 +18,10 @@ from portal.models import Membership, Space
 
 
 class RunShape(serializers.ModelSerializer[SyncRun]):
-    """discovered = indexed + unchanged + skipped + failed once it is done; ``error`` is empty or a sentence."""
+    """discovered = indexed + unchanged + skipped + failed once it is done; ``error`` is empty or a sentence.
+
+    ``current`` and the examples in ``held`` name documents: they are for who manages the source.
+    """
 
     class Meta:
         model = SyncRun
@@ -43,6 +46,20 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
         ]
         read_only_fields = fields
 
+    def to_representation(self, run: SyncRun) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(run)
+        if not self._manages(run):
+            shown["current"] = ""
+            shown["held"] = shown["held"] and {**shown["held"], "examples": []}
+        return shown
+
+    def _manages(self, run: SyncRun) -> bool:
+        if "managed" not in self.context:
+            view = self.context.get("view")
+            rows = DataSource.objects.manageable_by(view.membership) if view else DataSource.objects.none()
+            self.context["managed"] = set(rows.filter(pk=run.source_id).values_list("pk", flat=True))
+        return run.source_id in self.context["managed"]
+
 
 class RunItemShape(serializers.ModelSerializer[RunItem]):
     class Meta:
@@ -52,7 +69,7 @@ class RunItemShape(serializers.ModelSerializer[RunItem]):
 
 
 class CountsShape(serializers.Serializer[Any]):
-    """Documents by what became of them; folders are not counted."""
+    """Documents by what became of them, as far as the caller may see them; folders are not counted."""
 
     total = serializers.IntegerField()
     indexed = serializers.IntegerField()
@@ -119,7 +136,7 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
     @extend_schema_field(RunShape(allow_null=True))
     def get_last_run(self, row: DataSource) -> Any:
         run = self.context["runs"].get(row.pk)
-        return RunShape(run).data if run else None
+        return RunShape(run, context=self.context).data if run else None
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_config(self, row: DataSource) -> Any:
@@ -130,7 +147,7 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
 
 
 def around(membership: Membership, sources: Sequence[DataSource]) -> dict[str, Any]:
-    """What the shape of these sources needs beside their rows, in five queries for however many."""
+    """What the shape of these sources needs beside their rows, in a fixed number of queries for however many."""
     ids = [source.pk for source in sources]
     spaces: dict[UUID, list[Space]] = defaultdict(list)
     known = Space.objects.governed_by(membership)
@@ -140,16 +157,17 @@ def around(membership: Membership, sources: Sequence[DataSource]) -> dict[str, A
     newest = SyncRun.objects.filter(source__in=ids).order_by("source_id", "-created").distinct("source_id")
     return {
         "spaces": spaces,
-        "counts": _counts(ids),
+        "counts": _counts(membership, ids),
         "runs": {run.source_id: run for run in newest},
         "managed": set(DataSource.objects.manageable_by(membership).filter(pk__in=ids).values_list("pk", flat=True)),
     }
 
 
-def _counts(ids: list[UUID]) -> dict[UUID, dict[str, int]]:
+def _counts(membership: Membership, ids: list[UUID]) -> dict[UUID, dict[str, int]]:
     counts = {pk: dict.fromkeys(("total", "indexed", "skipped", "failed", "pending"), 0) for pk in ids}
     rows = (
-        Node.objects.filter(source__in=ids)
+        Node.objects.browsable_by(membership)
+        .filter(source__in=ids)
         .exclude(status=Node.Status.CONTAINER)
         .values_list("source", "status")
         .annotate(number=Count("pk"))

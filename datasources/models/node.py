@@ -103,7 +103,7 @@ class Document(models.Model):
     indexed_hash = models.CharField(max_length=64, blank=True)
     indexed_title = models.CharField(max_length=500, blank=True)
     passages = models.PositiveIntegerField(default=0)
-    # The index has older parents, tags or times than the node: they are to be set there.
+    # The index has older parents, tags, readers or times than the node: they are to be set there.
     behind = models.BooleanField(default=False)
     notes = models.JSONField(default=list, blank=True)
     # Seconds from the change at the source to being searchable, where the source tells when it changed and it is an update.

@@ -34,6 +34,7 @@ INDEXES: dict[str, Any] = {
     "parents": qdrant.KeywordIndexParams(),
     "node": qdrant.KeywordIndexParams(),
     "tags": qdrant.KeywordIndexParams(),
+    "readers": qdrant.KeywordIndexParams(),
     "timestamp": qdrant.DatetimeIndexParams(),
     "position": qdrant.IntegerIndexParams(),
 }
@@ -49,6 +50,7 @@ class Space:
     def __init__(self, directory: Path, name: str, size: int, language: str) -> None:
         self.name, self.size = name, size
         self._shard = qdrant.EdgeShard.load(str(directory / "shard"))
+        self._index_payload()
         self._lexicon = Lexicon(lambda mean: qdrant.Bm25(qdrant.Bm25Config(language=language, avg_len=mean)))
         self._lexicon.learn(self._sample())
         self.dirty = False
@@ -71,6 +73,13 @@ class Space:
         (draft / "space.json").write_text(json.dumps({"space": name, "size": size}))
         draft.rename(directory)
 
+    def _index_payload(self) -> None:
+        """Fields that are indexed since a later version than the one that made this space."""
+        have = self._shard.info().payload_schema
+        for field, params in INDEXES.items():
+            if field not in have:
+                self._shard.update(qdrant.UpdateOperation.create_field_index(field, params))
+
     def upsert(self, points: list[wire.WirePoint], own: Clause) -> None:
         made = [self._point(point) for point in points]
         self._update(qdrant.UpdateOperation.upsert_points(made, condition=to_filter(own)))
@@ -80,6 +89,10 @@ class Space:
 
     def set_payload(self, where: Clause, payload: dict[str, Any]) -> None:
         self._update(qdrant.UpdateOperation.set_payload_by_filter(to_filter(where), payload))
+
+    def set_payloads(self, changes: list[tuple[Clause, dict[str, Any]]]) -> None:
+        for where, payload in changes:
+            self.set_payload(where, payload)
 
     def search(self, request: wire.Search) -> Candidates:
         where, words = to_filter(request.where), self._lexicon.words(request.query)
@@ -203,6 +216,8 @@ class Engine:
                 return space.delete(where) if (space := self._find(name)) else None
             case wire.SetPayload(space=name, where=where, payload=payload):
                 return space.set_payload(where, payload) if (space := self._find(name)) else None
+            case wire.SetPayloads(space=name, changes=changes):
+                return space.set_payloads(changes) if (space := self._find(name)) else None
             case wire.Search(space=name):
                 return space.search(request) if (space := self._find(name)) else Candidates()
             case wire.Fetch(space=name):

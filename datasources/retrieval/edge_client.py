@@ -163,6 +163,12 @@ class EdgeHandle:
         if where is not None:
             self._index.call(wire.SetPayload(space, where, without_workspace(payload)), type(None))
 
+    def set_payloads(self, space: str, changes: Sequence[tuple[Selector, Mapping[str, Any]]]) -> None:
+        found = [(for_selector(self._workspace, selector), without_workspace(payload)) for selector, payload in changes]
+        named = [(where, payload) for where, payload in found if where is not None]
+        for first in range(0, len(named), BATCH):
+            self._index.call(wire.SetPayloads(space, named[first : first + BATCH]), type(None))
+
     async def search(self, space: str, *, dense: Sequence[float], query: str, filter: Filter, limit: int) -> Candidates:
         where = for_reader(self._workspace, filter)
         if where is None:

@@ -68,7 +68,11 @@ def with_ids(clause: Clause, ids: Iterable[UUID]) -> Clause:
 
 def _any_branch(branches: Iterable[Branch]) -> Clause | None:
     """OR over branches; None where no branch can hold anything."""
-    clauses = [_branch(branch) for branch in branches if branch.parents_in is None or branch.parents_in]
+    clauses = [
+        _branch(branch)
+        for branch in branches
+        if (branch.parents_in is None or branch.parents_in) and branch.readers != ()
+    ]
     if not clauses:
         return None
     return clauses[0] if len(clauses) == 1 else {"should": clauses}
@@ -78,6 +82,8 @@ def _branch(branch: Branch) -> Clause:
     clause: Clause = {"must": [_is("source", branch.source)]}
     if branch.parents_in is not None:
         clause["must"].append(_any_of("parents", branch.parents_in))
+    if branch.readers is not None:
+        clause["must"].append(_any_of("readers", branch.readers))
     if branch.parents_not_in:
         clause["must_not"] = [_any_of("parents", branch.parents_not_in)]
     return clause

@@ -52,6 +52,7 @@ INDEXES: dict[str, Any] = {
     "parents": models.PayloadSchemaType.KEYWORD,
     "node": models.PayloadSchemaType.KEYWORD,
     "tags": models.PayloadSchemaType.KEYWORD,
+    "readers": models.PayloadSchemaType.KEYWORD,
     "timestamp": models.PayloadSchemaType.DATETIME,
     "position": models.PayloadSchemaType.INTEGER,
 }
@@ -262,6 +263,18 @@ class ServerHandle:
         if where is not None:
             with spoken_errors():
                 self._index.writer.set_payload(collection(space), changes, points=where, wait=True)
+
+    def set_payloads(self, space: str, changes: Sequence[tuple[Selector, Mapping[str, Any]]]) -> None:
+        operations: list[Any] = []
+        for selector, payload in changes:
+            where = self._where(space, selector)
+            if where is not None:
+                set_ = models.SetPayload(payload=without_workspace(payload), filter=where)
+                operations.append(models.SetPayloadOperation(set_payload=set_))
+        for first in range(0, len(operations), BATCH):
+            with spoken_errors():
+                batch = operations[first : first + BATCH]
+                self._index.writer.batch_update_points(collection(space), batch, wait=True)
 
     async def search(self, space: str, *, dense: Sequence[float], query: str, filter: Filter, limit: int) -> Candidates:
         where = for_reader(self._workspace, filter)

@@ -18,7 +18,8 @@ def point_id(node: UUID, number: int) -> UUID:
 class Point:
     """One passage. ``payload`` follows the design's Point contract, without ``workspace``: the handle adds that.
 
-    Keys: source, parents, node, tags, timestamp (RFC 3339 or None), position, hash, title, heading, start, end, text.
+    Keys: source, parents, node, tags, readers (principals, or None where none were told), timestamp (RFC 3339 or None),
+    position, hash, title, heading, start, end, text.
     ``embed_text`` is what BM25 reads: title and heading path, then text.
     """
 
@@ -30,11 +31,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A part of one source: nodes at or below any of ``parents_in`` (None: all), not at or below ``parents_not_in``."""
+    """A part of one source: nodes at or below any of ``parents_in`` (None: all), not at or below ``parents_not_in``.
+
+    ``readers``: where the source mirrors who may read what at the vendor, the principals that a reader counts as; a node has
+    to name one of them. None: the source mirrors nothing. Empty: nobody.
+    """
 
     source: UUID
     parents_in: tuple[UUID, ...] | None = None
     parents_not_in: tuple[UUID, ...] = ()
+    readers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,10 @@ class WorkspaceIndex(Protocol):
     def delete(self, space: str, selector: Selector) -> None: ...
 
     def set_payload(self, space: str, selector: Selector, payload: Mapping[str, Any]) -> None: ...
+
+    def set_payloads(self, space: str, changes: Sequence[tuple[Selector, Mapping[str, Any]]]) -> None:
+        """Many of these, in their order, in few calls."""
+        ...
 
     async def search(
         self, space: str, *, dense: Sequence[float], query: str, filter: Filter, limit: int

@@ -57,6 +57,13 @@ class SetPayload(msgspec.Struct, tag=True):
     payload: dict[str, Any]
 
 
+class SetPayloads(msgspec.Struct, tag=True):
+    """In this order: (which points, what is set on them)."""
+
+    space: str
+    changes: list[tuple[Clause, dict[str, Any]]]
+
+
 class Search(msgspec.Struct, tag=True):
     """``population``: the passages that IDF is counted over."""
 
@@ -96,7 +103,7 @@ class Flush(msgspec.Struct, tag=True):
     pass
 
 
-Request = Ensure | Upsert | Delete | SetPayload | Search | Fetch | Scroll | Count | Info | Flush
+Request = Ensure | Upsert | Delete | SetPayload | SetPayloads | Search | Fetch | Scroll | Count | Info | Flush
 URGENT = (Search, Fetch)
 """A person waits for these: they overtake what sync has queued."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -20,15 +21,17 @@ BATCH = 200
 
 
 def follow_moves(job: Job) -> None:
-    """Set parents, tags and times in the index where SQL has newer ones; no passage is embedded again for them."""
+    """Set parents, tags, readers and times in the index where SQL has newer ones; no passage is embedded again for them."""
     behind = Node.objects.filter(source=job.source, document__behind=True).select_related("document")
     behind = behind.defer("document__text").order_by("pk")
     while nodes := list(behind[:BATCH]):
         job.lease.check()
+        changes: dict[str, list[tuple[Selector, dict[str, Any]]]] = defaultdict(list)
         for node in nodes:
             space = node.document.indexed_space or job.space
-            selector, payload = Selector(source=job.source.pk, node=node.pk), node_payload(node)
-            job.patiently(lambda s=space, w=selector, p=payload: job.index.set_payload(s, w, p))  # type: ignore[misc]
+            changes[space].append((Selector(source=job.source.pk, node=node.pk), node_payload(node)))
+        for space, some in changes.items():
+            job.patiently(lambda s=space, some=some: job.index.set_payloads(s, some))  # type: ignore[misc]
         with transaction.atomic():
             Document.objects.filter(pk__in=[node.pk for node in nodes]).update(behind=False)
             job.lease.write(attempts=0)

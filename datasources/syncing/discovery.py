@@ -198,7 +198,7 @@ class _Listing:
 
 def take_in(job: Job, batch: list[Told], places: Places) -> None:
     """Write a batch of told nodes: rows, places, and what is to be done with each document."""
-    batch = [told.made_storable(item) for item in batch]
+    batch = [told.made_storable(item, mirror=job.source.mirror) for item in batch]
     remote: dict[UUID, RemoteNode] = {node_id(job.source.pk, item.node.external_id): item.node for item in batch}
     known = Node.objects.in_bulk(list(remote))
     documents = {d.pk: d for d in Document.objects.filter(pk__in=list(known)).defer("text")}

@@ -190,6 +190,7 @@ def node_payload(node: Node) -> dict[str, Any]:
     return {
         "parents": [str(parent) for parent in node.parents],
         "tags": list(node.tags),
+        "readers": None if node.readers is None else list(node.readers),
         "timestamp": moment.isoformat() if moment else None,
     }
 

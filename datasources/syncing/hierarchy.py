@@ -15,19 +15,25 @@ SEPARATOR = " / "
 _MOST_REMEMBERED = 20_000
 
 # One statement: walk down from the moved nodes, whose own rows are right already; what changed below them is rewritten,
-# and the documents among it are marked, so that the index follows. A cycle ends where it would bite its tail.
+# and the documents among it are marked, so that the index follows. Who may read a node comes from the nearest one at or above
+# it of which that was told. A cycle ends where it would bite its tail.
 _REWRITE = """
 WITH RECURSIVE below AS (
-    SELECT id, parents, path, depth::int AS depth FROM datasources_node WHERE id = ANY(%(roots)s)
+    SELECT id, parents, path, depth::int AS depth, readers::text[] AS readers FROM datasources_node
+    WHERE id = ANY(%(roots)s)
   UNION ALL
-    SELECT child.id, ARRAY[child.id] || below.parents, below.path || %(separator)s || child.title, below.depth + 1
+    SELECT child.id, ARRAY[child.id] || below.parents, below.path || %(separator)s || child.title, below.depth + 1,
+        COALESCE(child.told_readers::text[], below.readers)
     FROM datasources_node child JOIN below ON child.parent_id = below.id
     WHERE child.source_id = %(source)s AND NOT child.id = ANY(below.parents)
 ), moved AS (
-    UPDATE datasources_node node SET parents = below.parents, path = below.path, depth = below.depth
+    UPDATE datasources_node node
+    SET parents = below.parents, path = below.path, depth = below.depth, readers = below.readers
     FROM below JOIN datasources_node old ON old.id = below.id
-    WHERE node.id = below.id AND (old.parents, old.path) IS DISTINCT FROM (below.parents, below.path)
-    RETURNING node.id, old.parents IS DISTINCT FROM below.parents AS elsewhere
+    WHERE node.id = below.id
+        AND (old.parents, old.path, old.readers::text[]) IS DISTINCT FROM (below.parents, below.path, below.readers)
+    RETURNING node.id,
+        (old.parents, old.readers::text[]) IS DISTINCT FROM (below.parents, below.readers) AS elsewhere
 )
 UPDATE datasources_document document SET behind = true FROM moved
 WHERE document.node_id = moved.id AND moved.elsewhere
@@ -36,11 +42,15 @@ WHERE document.node_id = moved.id AND moved.elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``parents``: own id first, then each ancestor. ``path``: titles from the root down. ``depth``: 0 at the root."""
+    """``parents``: own id first, then each ancestor. ``path``: titles from the root down. ``depth``: 0 at the root.
+
+    ``readers``: who may read there, from the nearest node at or above it of which that was told; None where none was.
+    """
 
     parents: tuple[UUID, ...]
     path: str
     depth: int
+    readers: tuple[str, ...] | None = None
 
 
 class Places:
@@ -68,9 +78,13 @@ class Places:
         return found
 
     def _load(self, wanted: Iterable[UUID]) -> None:
-        rows = Node.objects.filter(pk__in=list(wanted)).values_list("pk", "parents", "path", "depth") if wanted else ()
-        for key, parents, path, depth in rows:
-            self._known[key] = Place(tuple(parents), path, depth)
+        rows = (
+            Node.objects.filter(pk__in=list(wanted)).values_list("pk", "parents", "path", "depth", "readers")
+            if wanted
+            else ()
+        )
+        for key, parents, path, depth, readers in rows:
+            self._known[key] = Place(tuple(parents), path, depth, None if readers is None else tuple(readers))
 
     def _find(self, key: UUID, batch: Mapping[UUID, RemoteNode], found: dict[UUID, Place]) -> None:
         """Climb to the first ancestor whose place is known, then come down again."""
@@ -85,12 +99,13 @@ class Places:
             # Its parent was not told yet: until it is, all that is known of the chain is its id.
             above = Place((at,), "", 0)
         for node in reversed(climb):
-            title = stored_title(batch[node].title)
+            title, readers = stored_title(batch[node].title), batch[node].readers
             if above is None:
-                above = Place((node,), title, 0)
+                above = Place((node,), title, 0, readers)
             else:
                 path = f"{above.path}{SEPARATOR}{title}" if above.path else title
-                above = Place((node, *above.parents), path, above.depth + 1)
+                readers = above.readers if readers is None else readers
+                above = Place((node, *above.parents), path, above.depth + 1, readers)
             found[node] = above
 
 

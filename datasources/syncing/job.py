@@ -24,7 +24,7 @@ PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
 class Job:
     """``spaces``: every vector space that may hold something of the source, the run's own first.
 
-    ``first``: no worker had this run before, so the index has nothing of a node that the run itself brings.
+    ``notes``: sentences about what the run could not do besides its documents. ``first``: no worker had this run before, so the index has nothing of a node that the run itself brings.
     """
 
     run: SyncRun
@@ -35,6 +35,7 @@ class Job:
     lease: Lease
     spaces: tuple[str, ...] = ()
     first: bool = False
+    notes: list[str] = field(default_factory=list)
     notice: Callable[[], None] = field(default=lambda: None)
 
     @property
@@ -82,4 +83,5 @@ def remote_of(node: Node) -> RemoteNode:
         tags=tuple(node.tags),
         size=node.size,
         extra=node.extra,
+        readers=None if node.told_readers is None else tuple(node.told_readers),
     )

@@ -12,6 +12,7 @@ from datasources.connectors.base import RemoteNode
 from datasources.models import Document, Node, RunItem, node_id
 from datasources.syncing.hierarchy import Place, storable, stored_title
 from datasources.syncing.job import Job
+from datasources.syncing.principals import normal
 from datasources.titles import title_of
 
 Outcome = RunItem.Outcome
@@ -37,6 +38,8 @@ COMPARED = (
     "status",
     "reason",
     "fetched_version",
+    "told_readers",
+    "readers",
 )
 WRITTEN = [name.removesuffix("_id") for name in COMPARED] + ["seen_in", "gone", "updated"]
 """What is written of a node that was known before."""
@@ -67,8 +70,13 @@ class Row:
     emptied: bool = False
 
 
-def made_storable(item: Told) -> Told:
-    """A name that the database can't hold brings the node in as skipped, so that it is seen."""
+def made_storable(item: Told, *, mirror: bool = False) -> Told:
+    """A name that the database can't hold brings the node in as skipped, so that it is seen.
+
+    ``mirror``: who may read it is kept, as it is compared later.
+    """
+    readers = normal(item.node.readers) if mirror else None
+    item = replace(item, node=replace(item.node, readers=None if readers is None else tuple(readers)))
     node, external_id = item.node, storable(item.node.external_id)
     if external_id != node.external_id:
         named = replace(node, external_id=external_id[:LONGEST_ID])
@@ -107,7 +115,7 @@ def _row(job: Job, item: Told, old: Node | None, document: Document | None, pk: 
     if old is not None:
         node.fetched_version = "" if row.emptied or item.reason else old.fetched_version
         row.changed = any(getattr(old, name) != getattr(node, name) for name in COMPARED)
-        row.moved = (old.parents, old.path) != (node.parents, node.path)
+        row.moved = (old.parents, old.path, old.readers) != (node.parents, node.path, node.readers)
         row.elsewhere = document is not None and _payload(old) != _payload(node)
     return row
 
@@ -134,6 +142,8 @@ def _node(job: Job, remote: RemoteNode, pk: UUID, place: Place) -> Node:
         remote_created=remote.created,
         modified=remote.modified,
         extra=dict(remote.extra),
+        told_readers=None if remote.readers is None else list(remote.readers),
+        readers=None if place.readers is None else list(place.readers),
         seen_in=job.run.pk,
     )
 
@@ -160,7 +170,7 @@ def _status(row: Row, old: Node | None) -> tuple[str, str]:
 
 def _payload(node: Node) -> tuple[object, ...]:
     """What the index repeats of a node besides its text."""
-    return node.parents, node.tags, node.modified or node.remote_created
+    return node.parents, node.tags, node.readers, node.modified or node.remote_created
 
 
 def is_indexed(document: Document, node: Node, space: str) -> bool:

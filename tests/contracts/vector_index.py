@@ -26,7 +26,9 @@ def node(name: str) -> UUID:
     return uuid5(SOURCE, name)
 
 
-def passage(name, position=0, *, dense=NORTH, text="plain words", parents=(), source=SOURCE, tags=(), when=None):
+def passage(
+    name, position=0, *, dense=NORTH, text="plain words", parents=(), source=SOURCE, tags=(), when=None, readers=None
+):
     """A point of document ``name``; ``parents`` are names of its ancestors, nearest first."""
     own = node(name)
     payload = {
@@ -34,6 +36,7 @@ def passage(name, position=0, *, dense=NORTH, text="plain words", parents=(), so
         "parents": [str(own), *(str(node(parent)) for parent in parents)],
         "node": str(own),
         "tags": list(tags),
+        "readers": None if readers is None else list(readers),
         "timestamp": when.isoformat() if when else None,
         "position": position,
         "hash": f"hash of {text}",
@@ -113,6 +116,42 @@ class VectorIndexContract:
         assert handle.count(nowhere, Selector()) == 0
         handle.delete(nowhere, Selector())
         handle.set_payload(nowhere, Selector(), {"title": "x"})
+        handle.set_payloads(nowhere, [(Selector(), {"title": "x"})])
+
+    def test_many_payloads_are_set_in_their_order(self, handle):
+        names = [f"n{number}" for number in range(150)]
+        handle.upsert(SPACE, [passage(name) for name in names])
+        changes = [(Selector(node=node(name)), {"tags": [name]}) for name in names]
+        handle.set_payloads(
+            SPACE, [*changes, (Selector(node=node("n7")), {"tags": ["last"]}), (Selector(nodes=()), {})]
+        )
+        tags = {payload["node"]: payload["tags"] for payload in stored(handle).values()}
+        assert tags == {str(node(name)): ["last" if name == "n7" else name] for name in names}
+
+    async def test_a_mirrored_branch_lets_through_what_names_the_reader(self, handle):
+        told = {"all": ["everyone"], "ann": ["mail:ann@x.de", "group:7"], "nobody": [], "unknown": None}
+        handle.upsert(SPACE, [passage(name, readers=readers) for name, readers in told.items()])
+
+        async def names(*readers):
+            ids = await found(handle, Filter((Branch(SOURCE, readers=readers),)))
+            return {name for name in told if point_id(node(name), 0) in ids}
+
+        assert await names("everyone") == {"all"}
+        assert await names("everyone", "group:7") == {"all", "ann"}
+        assert await names("mail:bob@x.de") == set()
+        assert await names() == set()
+        assert await found(handle, whole()) == {point_id(node(name), 0) for name in told}
+        handle.set_payload(SPACE, Selector(node=node("ann")), {"readers": ["mail:bob@x.de"]})
+        assert await names("mail:bob@x.de") == {"ann"}
+        assert await names("group:7") == set()
+
+    async def test_readers_and_parts_of_a_branch_both_have_to_fit(self, handle):
+        handle.upsert(
+            SPACE, [passage("in", parents=("a",), readers=["everyone"]), passage("out", readers=["everyone"])]
+        )
+        handle.upsert(SPACE, [passage("hidden", parents=("a",), readers=["mail:x@x.de"])])
+        ids = await found(handle, Filter((Branch(SOURCE, (node("a"),), readers=("everyone",)),)))
+        assert ids == {point_id(node("in"), 0)}
 
     def test_upserts_are_idempotent(self, handle):
         points = [passage("a", number) for number in range(5)]

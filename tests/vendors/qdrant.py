@@ -65,6 +65,7 @@ class QdrantServer:
                 web.post(f"{at}/points/count", self._count),
                 web.post(f"{at}/points/delete", self._delete),
                 web.post(f"{at}/points/payload", self._set_payload),
+                web.post(f"{at}/points/batch", self._batch),
             ]
         )
         return app
@@ -191,11 +192,23 @@ class QdrantServer:
         return self._updated()
 
     async def _set_payload(self, request: web.Request) -> Any:
-        body = await _body(request, models.SetPayload)
+        return self._set(self._name(request), await _body(request, models.SetPayload))
+
+    async def _batch(self, request: web.Request) -> Any:
+        name = self._name(request)
+        body = await _body(request, models.UpdateOperations)
+        done = []
+        for operation in body.operations:
+            if not isinstance(operation, models.SetPayloadOperation):
+                raise Refused(400, "This server takes batches of set_payload only.")
+            done.append(self._set(name, operation.set_payload))
+        return done
+
+    def _set(self, name: str, body: models.SetPayload) -> Any:
         where: Any = body.points if body.filter is None else models.FilterSelector(filter=body.filter)
         if where is None:
             raise Refused(400, "Validation error in JSON body: set_payload needs points or a filter.")
-        self._store.set_payload(self._name(request), body.payload, where, key=body.key)
+        self._store.set_payload(name, body.payload, where, key=body.key)
         return self._updated()
 
 
