@@ -79,6 +79,7 @@ def connector_for(source: DataSource) -> Connector:
         limits=replace(Limits(), file_bytes=settings.MAX_FILE_BYTES),
         network=net.network(),
         tokens=StoredTokens(source) if secret.get("auth") == "oauth" and source.credential_id else None,
+        mirror=source.mirror,
     )
     return make(source.config, secret, around)
 
