@@ -16,6 +16,7 @@ from datasources.connectors.intercom.about import ABOUT as INTERCOM
 from datasources.connectors.notion.about import ABOUT as NOTION
 from datasources.connectors.notion_export.about import ABOUT as NOTION_EXPORT
 from datasources.connectors.slack.about import ABOUT as SLACK
+from datasources.connectors.slack_export.about import ABOUT as SLACK_EXPORT
 from datasources.connectors.upload.about import ABOUT as UPLOAD
 
 
@@ -28,7 +29,8 @@ class ConnectorClass(Protocol):
 
 
 CONNECTORS: dict[str, About] = {
-    about.kind: about for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK, INTERCOM, NOTION_EXPORT)
+    about.kind: about
+    for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK, SLACK_EXPORT, INTERCOM, NOTION_EXPORT)
 }
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
