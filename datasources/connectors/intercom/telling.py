@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from datasources.connectors.base import Content, RemoteNode
-from datasources.connectors.intercom.bodies import markdown, words
+from datasources.connectors.bodies import markdown, words
 from datasources.connectors.wording import inline
 
 NO_TEAM, NO_COLLECTION = "team:none", "collection:none"

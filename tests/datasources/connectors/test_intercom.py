@@ -9,7 +9,7 @@ import pytest
 
 from datasources.connectors.around import Around
 from datasources.connectors.base import Chosen, Complete, ConnectorError, Delete, NodeError, Skipped, Upsert
-from datasources.connectors.intercom.bodies import markdown, words
+from datasources.connectors.bodies import markdown, words
 from datasources.connectors.intercom.client import Client
 from datasources.connectors.intercom.connector import Intercom
 from datasources.ingestion.extract import Extractor

@@ -1,4 +1,4 @@
-"""The HTML of messages as Markdown. Anyone may have written it: it is tidied first, and only words and their structure stay."""
+"""The HTML of messages and rich fields as Markdown. Anyone may have written it: it is tidied first, and only words and their structure stay."""
 
 from __future__ import annotations
 
