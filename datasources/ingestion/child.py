@@ -13,19 +13,22 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any
+from typing import IO, Any
 
-from datasources.ingestion import archives, sandbox, wire
-from datasources.ingestion.results import CORRUPT, CRASHED, TOO_HUNGRY, Extracted, Failed, Limits, Refusal, Refused
+from datasources.ingestion import archives, sandbox, tabulating, wire
+from datasources.ingestion.results import CORRUPT, CRASHED, NO_TABLES, TOO_HUNGRY, Extracted, Failed, Limits, Refusal, Refused
 
 _MOST_KEPT_BYTES = 200 * 1024 * 1024
+_TABULAR = ("csv", "xlsx", "ods")
 
 
 def serve(descriptor: int, scratch: str) -> None:
     channel = socket.socket(fileno=descriptor)
     notes = [note for note in [sandbox.leave_network()] if note]
     limits = Limits(**wire.receive(channel))
-    from datasources.ingestion import html, library, message, readers, slides  # noqa: F401  (imported before the doors close)
+    from datasources.ingestion import html, library, message, readers, slides, workbook  # noqa: F401  (imported before the doors close)
+
+    tabulating.database()
 
     statm = os.open("/proc/self/statm", os.O_RDONLY) if sys.platform == "linux" else None
     sandbox.lower_limits(memory_bytes=limits.memory_bytes, file_bytes=limits.archive_bytes)
@@ -78,7 +81,35 @@ def _extract(request: dict[str, Any], opened: list[Any], limits: Limits) -> dict
     from datasources.ingestion import readers
 
     data = opened[0].read(limits.file_bytes + 1)
-    return _packed(readers.read(data, request["filename"], request["mime"], limits))
+    result = readers.read(data, request["filename"], request["mime"], limits)
+    if len(opened) > 1 and isinstance(result, Extracted) and result.kind in _TABULAR:
+        result = _with_tables(result, data, limits, opened[1])
+    return _packed(result)
+
+
+def _with_tables(result: Extracted, data: bytes, limits: Limits, target: IO[bytes]) -> Extracted:
+    """The text stays, whatever becomes of the tables."""
+    from datasources.ingestion import workbook
+    from datasources.ingestion.decode import decode
+
+    try:
+        if result.kind == "csv":
+            grids = [tabulating.separated(decode(data)[0])]
+        else:
+            grids = tabulating.labelled(workbook.sheets(data, result.kind, limits))
+        tables = tabulating.write_tables(grids, limits, target)
+    except (Refusal, tabulating.Unwritable) as refusal:
+        return dataclasses.replace(result, warnings=(*result.warnings, f"{NO_TABLES}: {refusal}"))
+    return dataclasses.replace(result, tables=tuple(tables), warnings=(*result.warnings, *tabulating.told(tables)))
+
+
+def _tabulate(request: dict[str, Any], opened: list[Any], limits: Limits) -> dict[str, Any]:
+    """Rows that a connector gave: a line of names, then lines of texts, for each table."""
+    try:
+        tables = tabulating.write_tables(tabulating.handed_over(opened[0]), limits, opened[1])
+    except tabulating.Unwritable as error:
+        return _packed(Failed(f"{NO_TABLES}: {error}"))
+    return {"tables": [dataclasses.asdict(table) for table in tables]}
 
 
 def _members(request: dict[str, Any], opened: list[Any], limits: Limits) -> dict[str, Any]:
@@ -89,7 +120,7 @@ def _member(request: dict[str, Any], opened: list[Any], limits: Limits) -> dict[
     return {"copied": archives.copy_member(opened[0], request["path"], opened[1], limits)}
 
 
-_DOES = {"extract": _extract, "members": _members, "member": _member}
+_DOES = {"extract": _extract, "members": _members, "member": _member, "tabulate": _tabulate}
 
 
 def _packed(result: Extracted | Refused) -> dict[str, Any]:

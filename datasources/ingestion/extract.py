@@ -36,6 +36,7 @@ from datasources.ingestion.results import (
     TOO_SLOW,
     Extracted,
     Failed,
+    FoundTable,
     Limits,
     Refused,
     Skipped,
@@ -78,8 +79,13 @@ class Extractor:
         self._closed = False
         self._lock = threading.Lock()
 
-    def extract(self, source: Source, filename: str, mime: str = "") -> Extracted | Refused:
-        """The text of one file, or why not. Raises ReaderUnavailable, and OSError where ``source`` can't be opened."""
+    def extract(
+        self, source: Source, filename: str, mime: str = "", tables: IO[bytes] | None = None
+    ) -> Extracted | Refused:
+        """The text of one file, or why not. Raises ReaderUnavailable, and OSError where ``source`` can't be opened.
+
+        ``tables``: an empty file for what of it can be asked by SQL; None: that is not wanted.
+        """
         size = _size(source)
         if size == 0:
             return Skipped(EMPTY)
@@ -90,8 +96,14 @@ class Extractor:
         if size <= self.limits.in_process_bytes and (done := self._at_once(source, filename, mime)):
             return done
         with _opened(source) as file:
-            reply = self._ask({"do": "extract", "filename": filename, "mime": mime}, [file.fileno()])
+            descriptors = [file.fileno()] + ([tables.fileno()] if tables is not None else [])
+            reply = self._ask({"do": "extract", "filename": filename, "mime": mime}, descriptors)
         return _unpacked(reply)
+
+    def tabulate(self, rows: IO[bytes], tables: IO[bytes]) -> list[FoundTable] | Refused:
+        """Tables that a connector gave, as ``handing.hand_over`` wrote them to ``rows``, as Parquet into ``tables``."""
+        reply = self._ask({"do": "tabulate", "filename": ""}, [rows.fileno(), tables.fileno()])
+        return [FoundTable(**row) for row in reply["tables"]] if "tables" in reply else _refused(reply)
 
     def members(self, source: Source, filename: str = "") -> list[Member] | Refused:
         """What is inside an archive, nested ones unfolded."""
@@ -297,7 +309,8 @@ def _unpacked(reply: dict[str, Any]) -> Extracted | Refused:
     if "extracted" not in reply:
         return _refused(reply)
     fields = reply["extracted"]
-    return Extracted(**{**fields, "warnings": tuple(fields["warnings"])})
+    tables = tuple(FoundTable(**row) for row in fields["tables"])
+    return Extracted(**{**fields, "warnings": tuple(fields["warnings"]), "tables": tables})
 
 
 def _refused(reply: dict[str, Any]) -> Refused:

@@ -20,6 +20,10 @@ class Limits:
     memory_bytes: int = 1024 * MB
     table_rows: int = 5_000
     table_columns: int = 200
+    # Of what can be asked by SQL: tables a file, rows a table, and cells a table, whichever comes first.
+    tables: int = 50
+    stored_rows: int = 200_000
+    stored_cells: int = 5_000_000
     archive_members: int = 10_000
     archive_bytes: int = 1024 * MB
     archive_depth: int = 3
@@ -29,11 +33,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundTable:
+    """One table of a file or of a connector, written as Parquet.
+
+    ``columns``: as ``models.Table`` keeps them. ``start``, ``size``: where its bytes stand in the file that was given to be
+    written. ``left_out``: rows past the limit. ``cut_rows``: rows of which cells beyond the last column were dropped.
+    ``digest``: equal means the same rows and columns.
+    """
+
+    label: str
+    columns: list[dict[str, Any]]
+    rows: int
+    left_out: int
+    start: int
+    size: int
+    digest: str
+    cut_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Extracted:
     """The text of a file as Markdown. ``title``: what it calls itself; empty where it does not.
 
     ``warnings``: what was left out, in plain words. ``metadata``: JSON values; ``pages`` there, for a PDF, is the
-    code point at which each page begins.
+    code point at which each page begins. ``tables``: what can be asked by SQL, where that was wanted.
     """
 
     markdown: str
@@ -41,6 +64,7 @@ class Extracted:
     kind: str = ""
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    tables: tuple[FoundTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +115,7 @@ SCANNED = "Scanned: no text layer. Run text recognition (OCR) over it and upload
 EMPTY = "Empty"
 UNREADABLE_KIND = "Not a kind of file that can be read"
 CORRUPT = "Damaged: it could not be opened. Open it in the program that made it, save it again and retry"
+NO_TABLES = "Its rows can be searched, but not asked by SQL"
 TOO_SLOW = "Took too long to read"
 TOO_HUNGRY = "Needed more memory to read than is allowed"
 CRASHED = "The reader broke down on this file"

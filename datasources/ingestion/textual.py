@@ -45,9 +45,9 @@ def first_heading(text: str) -> str:
 
 def separated(text: str, limits: Limits) -> Extracted:
     """Rows of a CSV or the like as one Markdown table; rows of other lengths than the first are padded."""
-    dialect = _dialect(text)
+    delimiter = delimiter_of(text)
     csv.field_size_limit(1_000_000)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect, strict=False)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
     rows = [row for row in islice(reader, limits.table_rows + 1) if any(cell.strip() for cell in row)]
     left = sum(1 for _ in reader)
     warnings = []
@@ -78,7 +78,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|") if text else ""
 
 
-def _dialect(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """The separator that splits the first lines most evenly; a comma where nothing does."""
     sample = [line for line in text[:16_384].split("\n") if line.strip()][:30]
     best, best_score = ",", 0.0
