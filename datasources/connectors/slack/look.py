@@ -33,7 +33,7 @@ def _channel(listing: Listing, channel_id: str, named: Sequence[str]) -> Iterato
         yield Skipped(channel.node(listing.history.scribe.site), UNINVITED)
         return
     try:
-        yield from look_at(listing, channel, [key for key in named if key != channel.external_id])
+        yield from look_at(listing, channel, [key for key in named if key.count(":") == 2])
     except Said as said:
         yield Skipped(channel.node(listing.history.scribe.site), str(said))
 
