@@ -12,6 +12,7 @@ from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
+from datasources.connectors.google_drive.about import ABOUT as GOOGLE_DRIVE
 from datasources.connectors.intercom.about import ABOUT as INTERCOM
 from datasources.connectors.notion.about import ABOUT as NOTION
 from datasources.connectors.notion_export.about import ABOUT as NOTION_EXPORT
@@ -30,7 +31,18 @@ class ConnectorClass(Protocol):
 
 CONNECTORS: dict[str, About] = {
     about.kind: about
-    for about in (FOLDER, UPLOAD, API, ELASTICSEARCH, NOTION, SLACK, SLACK_EXPORT, INTERCOM, NOTION_EXPORT)
+    for about in (
+        FOLDER,
+        UPLOAD,
+        GOOGLE_DRIVE,
+        API,
+        ELASTICSEARCH,
+        NOTION,
+        SLACK,
+        SLACK_EXPORT,
+        INTERCOM,
+        NOTION_EXPORT,
+    )
 }
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
 
