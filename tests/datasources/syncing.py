@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -27,13 +28,18 @@ from datasources.sync import sync_source
 
 
 class FakePlace:
-    """A connector over a dictionary: path to Markdown. Folders follow from the paths. ``script`` replaces the listing."""
+    """A connector over a dictionary: path to Markdown. Folders follow from the paths. ``script`` replaces the listing.
+
+    ``readers``: of a path, who may read it there; ``groups``: who is in them, or why that can't be told.
+    """
 
     about: ClassVar[About] = About("fake", "Fake place", "circle-stack", "A place that tests make up.")
 
     def __init__(self, files: dict[str, str] | None = None) -> None:
         self.files = files or {}
         self.fetched: list[str] = []
+        self.readers: dict[str, tuple[str, ...]] = {}
+        self.groups: dict[str, list[str] | Exception] = {}
         self.errors: dict[str, list[Exception]] = {}
         self.listing_error: Exception | None = None
         self.script: list[Change] | None = None
@@ -69,7 +75,16 @@ class FakePlace:
             raise self.errors[node.external_id].pop(0)
         return Content(markdown=self.files[node.external_id])
 
+    def members(self, group: str) -> Iterator[str]:
+        found = self.groups[group]
+        if isinstance(found, Exception):
+            raise found
+        yield from found
+
     def nodes(self) -> Iterator[RemoteNode]:
+        return (replace(node, readers=self.readers.get(node.external_id)) for node in self._nodes())
+
+    def _nodes(self) -> Iterator[RemoteNode]:
         told = set()
         for path, text in self.files.items():
             parts = path.split("/")
