@@ -12,6 +12,7 @@ from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
+from datasources.connectors.github.about import ABOUT as GITHUB
 from datasources.connectors.google_drive.about import ABOUT as GOOGLE_DRIVE
 from datasources.connectors.intercom.about import ABOUT as INTERCOM
 from datasources.connectors.notion.about import ABOUT as NOTION
@@ -41,6 +42,7 @@ CONNECTORS: dict[str, About] = {
         SLACK,
         SLACK_EXPORT,
         INTERCOM,
+        GITHUB,
         NOTION_EXPORT,
     )
 }

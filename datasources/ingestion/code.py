@@ -72,9 +72,9 @@ def _definitions(grammar: Grammar, nodes: list[Node], prefix: str, lines: list[s
         inner = _unwrapped(grammar, node)
         if inner.type in grammar.through:
             name = _name(grammar, inner) if inner.type in grammar.named_through else ""
-            body = inner.child_by_field_name("body") or inner
+            within = inner.child_by_field_name("body") or inner
             if depth < _DEEPEST * 2:
-                found += _definitions(grammar, body.children, _joined(grammar, prefix, name), lines, depth + 1)
+                found += _definitions(grammar, within.children, _joined(grammar, prefix, name), lines, depth + 1)
             continue
         name = _name(grammar, inner) if _defines(grammar, inner) else ""
         if not name:
@@ -105,10 +105,9 @@ def _unwrapped(grammar: Grammar, node: Node) -> Node:
             break
         named = [child for child in node.named_children if "comment" not in child.type]
         inner = node.child_by_field_name("definition") or node.child_by_field_name("declaration")
-        inner = inner or (named[-1] if named else None)
-        if inner is None:
+        if inner is None and not named:
             break
-        node = inner
+        node = inner if inner is not None else named[-1]
     return node
 
 
