@@ -11,6 +11,7 @@ from datasources.models import DataSource, Node, SyncRun
 from datasources.reading import open_index
 from datasources.retrieval.types import IndexUnavailable, Selector
 from datasources.syncing.leases import claimable, is_dead
+from datasources.syncing.tabling import clear as clear_tables
 from portal import audit, events
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ def erase_source(source: DataSource) -> bool:
     while nodes := list(Node.objects.filter(source=source).values_list("pk", flat=True)[:BATCH]):
         Node.objects.filter(pk__in=nodes).delete()
     uploads.discard(source.uploads.values_list("stored", flat=True))
+    clear_tables(source)
     with transaction.atomic():
         events.send(events.SourceRemoved(source.workspace_id, source.pk))
         audit.record("source.erased", workspace=source.workspace, actor=None, target=source)

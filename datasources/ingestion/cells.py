@@ -79,7 +79,6 @@ def is_value(cell: str) -> bool:
     return reading_of(cell).can not in (0, TRUTH, YES_NO, _ALL)
 
 
-
 @lru_cache(maxsize=20_000)
 def reading_of(cell: str) -> Reading:
     """All readings that one cell allows; none: it is a text."""

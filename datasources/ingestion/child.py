@@ -16,7 +16,18 @@ import traceback
 from typing import IO, Any
 
 from datasources.ingestion import archives, sandbox, tabulating, wire
-from datasources.ingestion.results import CORRUPT, CRASHED, NO_TABLES, TOO_HUNGRY, Extracted, Failed, Limits, Refusal, Refused
+from datasources.ingestion.describing import told
+from datasources.ingestion.results import (
+    CORRUPT,
+    CRASHED,
+    NO_TABLES,
+    TOO_HUNGRY,
+    Extracted,
+    Failed,
+    Limits,
+    Refusal,
+    Refused,
+)
 
 _MOST_KEPT_BYTES = 200 * 1024 * 1024
 _TABULAR = ("csv", "xlsx", "ods")
@@ -100,7 +111,7 @@ def _with_tables(result: Extracted, data: bytes, limits: Limits, target: IO[byte
         tables = tabulating.write_tables(grids, limits, target)
     except (Refusal, tabulating.Unwritable) as refusal:
         return dataclasses.replace(result, warnings=(*result.warnings, f"{NO_TABLES}: {refusal}"))
-    return dataclasses.replace(result, tables=tuple(tables), warnings=(*result.warnings, *tabulating.told(tables)))
+    return dataclasses.replace(result, tables=tuple(tables), warnings=(*result.warnings, *told(tables)))
 
 
 def _tabulate(request: dict[str, Any], opened: list[Any], limits: Limits) -> dict[str, Any]:

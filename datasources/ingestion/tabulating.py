@@ -57,9 +57,7 @@ def separated(text: str) -> Grid:
     """The rows of a CSV or the like."""
     delimiter = delimiter_of(text)
     csv.field_size_limit(1_000_000)
-    return Grid(
-        csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False), european=delimiter == ";"
-    )
+    return Grid(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False), european=delimiter == ";")
 
 
 def labelled(sheets: Iterable[tuple[str, Iterable[Row]]]) -> Iterator[Grid]:
@@ -79,18 +77,6 @@ def _until_null(file: IO[bytes]) -> Iterator[Row]:
     decode = msgspec.json.Decoder(list[str | None] | None).decode
     while (row := decode(file.readline())) is not None:
         yield row
-
-
-def told(tables: Sequence[FoundTable]) -> list[str]:
-    """What of the rows did not come in, in plain words."""
-    notes = []
-    for table in tables:
-        named = f" of “{table.label}”" if table.label else ""
-        if table.left_out:
-            notes.append(f"SQL reads the first {table.rows:,} rows{named}; {table.left_out:,} more were left out")
-        if table.cut_rows:
-            notes.append(f"{table.cut_rows:,} rows{named} had more cells than columns; those beyond were left out")
-    return notes
 
 
 def write_tables(grids: Iterable[Grid], limits: Limits, target: IO[bytes]) -> list[FoundTable]:
@@ -215,7 +201,9 @@ def _to_parquet(rows: Path, parquet: Path, names: list[str], decided: list[Decid
         for at, (name, meaning) in enumerate(zip(names, decided, strict=True), 1)
     )
     # No value of a source's is in the text: names are made of word characters, paths are ours.
-    source = f"read_json('{rows}', format='newline_delimited', columns={{'r': 'VARCHAR[]'}}, maximum_object_size=67108864)"
+    source = (
+        f"read_json('{rows}', format='newline_delimited', columns={{'r': 'VARCHAR[]'}}, maximum_object_size=67108864)"
+    )
     try:
         database().execute(
             f"COPY (SELECT {columns} FROM {source}) TO '{parquet}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608

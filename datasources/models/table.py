@@ -5,6 +5,14 @@ from __future__ import annotations
 from django.db import models
 
 from datasources.models.node import Node
+from datasources.titles import title_of
+from portal.models import Membership
+
+
+class TableQuerySet(models.QuerySet["Table"]):
+    def readable_by(self, membership: Membership) -> TableQuerySet:
+        """The tables of nodes whose content this person may read."""
+        return self.filter(node__in=Node.objects.readable_by(membership))
 
 
 class Table(models.Model):
@@ -28,9 +36,21 @@ class Table(models.Model):
     content_hash = models.CharField(max_length=64)
     updated = models.DateTimeField(auto_now=True)
 
+    objects = TableQuerySet.as_manager()
+
     class Meta:
         ordering = ["node", "position"]
         constraints = [models.UniqueConstraint(fields=["node", "position"], name="table_once")]
 
     def __str__(self) -> str:
-        return self.label or self.node.title
+        return self.title
+
+    @property
+    def title(self) -> str:
+        """What people call it: its sheet, else its file or page without the extension."""
+        return self.label or title_of("", self.node.title, self.node.kind)
+
+    @property
+    def named_in(self) -> str:
+        """Where a sheet stands; empty where the node's title says it all."""
+        return self.node.title if self.label else ""

@@ -37,7 +37,10 @@ _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "max_expression_depth": 250,
 }
 _KINDS = (
-    (("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), "integer"),
+    (
+        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
+        "integer",
+    ),
     (("DECIMAL", "DOUBLE", "FLOAT", "UHUGEINT"), "decimal"),
     (("BOOLEAN",), "boolean"),
     (("TIMESTAMP",), "timestamp"),

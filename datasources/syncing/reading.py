@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import IO
 
 import structlog
 from django.conf import settings
 
 from datasources.connectors.base import ConnectorError, Content, NodeError
 from datasources.ingestion.chunking import Chunk, chunk
+from datasources.ingestion.describing import told, with_descriptions
 from datasources.ingestion.extract import Extractor, ReaderUnavailable
-from datasources.ingestion.results import EMPTY, Extracted, Failed, Limits, Skipped
+from datasources.ingestion.handing import hand_over
+from datasources.ingestion.results import EMPTY, Failed, FoundTable, Limits, Skipped
 from datasources.models import Document, Node, RunItem
 from datasources.syncing.hierarchy import storable, stored_title
 from datasources.syncing.job import Job, jittered, remote_of
 from datasources.syncing.leases import Postponed
+from datasources.syncing.tabling import StoredTable, put_away
 from datasources.syncing.told import is_indexed
 from datasources.titles import title_of
 
@@ -69,17 +74,24 @@ class Work:
 
 @dataclass(slots=True)
 class Verdict:
-    """A document that ends without passages to write. ``begun``: some of its passages were written before it failed."""
+    """A document that ends without passages to write. ``begun``: some of its passages were written before it failed.
+
+    ``tables``: those that it has now, where they changed though its text did not; None leaves them.
+    """
 
     work: Work
     outcome: Outcome
     reason: str = ""
     begun: bool = False
+    tables: tuple[StoredTable, ...] | None = None
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A document cut into passages. ``title`` is the text's own; ``notes`` say what was left out of it."""
+    """A document cut into passages. ``title`` is the text's own; ``notes`` say what was left out of it.
+
+    ``tables``: those that it has now; None leaves them as they are.
+    """
 
     work: Work
     text: str
@@ -87,6 +99,7 @@ class Prepared:
     content_hash: str
     chunks: list[Chunk]
     notes: list[str] = field(default_factory=list)
+    tables: tuple[StoredTable, ...] | None = None
 
     @property
     def embedded_title(self) -> str:
@@ -117,23 +130,43 @@ class Reader:
     def _read(self, work: Work) -> Prepared | Verdict:
         if work.text is not None and work.document is not None:
             return self._cut(work, work.text, work.document.title, list(work.document.notes))
-        content = self._fetch(work)
-        if content.markdown is not None:
-            return self._cut(work, content.markdown, "", [])
-        result = extractor().extract(content.data, content.filename or work.node.title, content.mime)
-        match result:
-            case Extracted():
-                return self._cut(work, result.markdown, result.title, list(result.warnings))
-            case Skipped(reason):
-                return Verdict(work, Outcome.SKIPPED, reason)
-            case Failed(reason):
-                return Verdict(work, Outcome.FAILED, reason)
+        with tempfile.TemporaryFile() as rows, tempfile.TemporaryFile() as parquet:
+            content = self._fetch(work, rows)
+            return self._extracted(work, content, rows, parquet)
 
-    def _fetch(self, work: Work) -> Content:
+    def _extracted(self, work: Work, content: Content, rows: IO[bytes], parquet: IO[bytes]) -> Prepared | Verdict:
+        """``rows``: the connector's own tables, spooled; ``parquet``: an empty file."""
+        text, title, notes = content.markdown, "", []
+        found: list[FoundTable] = []
+        if text is None:
+            result = extractor().extract(content.data, content.filename or work.node.title, content.mime, parquet)
+            match result:
+                case Skipped(reason):
+                    return Verdict(work, Outcome.SKIPPED, reason)
+                case Failed(reason):
+                    return Verdict(work, Outcome.FAILED, reason)
+            text, title, notes, found = result.markdown, result.title, list(result.warnings), list(result.tables)
+        if content.tables:
+            given = extractor().tabulate(rows, parquet)
+            if isinstance(given, Skipped | Failed):
+                notes.append(given.reason)
+            else:
+                found += given
+                notes += told(given)
+        tables = put_away(self._job.source, work.node, found, parquet)
+        name = title_of(title, work.node.title, work.node.kind)
+        return self._cut(work, with_descriptions(text, name, found), title, notes, tables)
+
+    def _fetch(self, work: Work, rows: IO[bytes]) -> Content:
+        """The content, its tables spooled into ``rows``: they too may need the vendor, and a second try."""
         remote = remote_of(work.node)
         for attempt in range(TRIES):
             try:
-                return self._job.connector.fetch(remote)
+                content = self._job.connector.fetch(remote)
+                rows.seek(0)
+                rows.truncate()
+                hand_over(content.tables, rows)
+                return content
             except ConnectorError as error:
                 wait = error.retry_after if error.retry_after is not None else float(2**attempt)
                 if error.permanent:
@@ -143,15 +176,17 @@ class Reader:
                 self._pause(jittered(wait))
         raise AssertionError("unreachable")
 
-    def _cut(self, work: Work, text: str, title: str, notes: list[str]) -> Prepared | Verdict:
+    def _cut(
+        self, work: Work, text: str, title: str, notes: list[str], tables: tuple[StoredTable, ...] | None = None
+    ) -> Prepared | Verdict:
         text, title = storable(text), stored_title(title)
         digest = hashlib.sha256(text.encode()).hexdigest()
         old = work.document
         same = old is not None and (old.content_hash, old.title) == (digest, title)
         if same and old is not None and is_indexed(old, work.node, self._job.space):
-            return Verdict(work, Outcome.UNCHANGED)
+            return Verdict(work, Outcome.UNCHANGED, tables=tables)
         embedded_title = title_of(title, work.node.title, work.node.kind)
         chunks = chunk(text, self._job.embedder.token_spans, self._most_tokens, embedded_title)
         if not chunks:
             return Verdict(work, Outcome.SKIPPED, EMPTY)
-        return Prepared(work, text, title, digest, chunks, [storable(note) for note in notes])
+        return Prepared(work, text, title, digest, chunks, [storable(note) for note in notes], tables)

@@ -13,12 +13,13 @@ import structlog
 from django.db import DataError, connection, transaction
 from django.db.models import F
 
-from datasources.models import Document, Node, RunItem
+from datasources.models import Document, Node, RunItem, Table
 from datasources.retrieval.types import Point, Selector
 from datasources.syncing.embedding import Piece
 from datasources.syncing.hierarchy import storable
 from datasources.syncing.job import Job
 from datasources.syncing.reading import UNEXPECTED, Prepared, Verdict, Work
+from datasources.syncing.tabling import write_tables
 from portal import usage
 from portal.providers.types import Usage
 
@@ -141,6 +142,7 @@ class Writer:
         job = self._job
         with transaction.atomic():
             self._write_documents(whole)
+            write_tables({r.work.node.pk: r.tables for r in (*whole, *verdicts) if r.tables is not None})
             self._write_nodes(whole, verdicts)
             counts = _write_items(whole, verdicts)
             changes: dict[str, object] = {name: F(name) + number for name, number in counts.items()}
@@ -176,6 +178,7 @@ class Writer:
             mine = Node.objects.filter(pk=node.pk)
             if verdict.outcome == Outcome.SKIPPED:
                 Document.objects.filter(pk=node.pk).delete()
+                Table.objects.filter(node=node.pk).delete()
                 mine.update(status=Node.Status.SKIPPED, reason=verdict.reason, fetched_version=node.version)
             elif verdict.outcome == Outcome.FAILED:
                 mine.update(status=Node.Status.FAILED, reason=verdict.reason)
