@@ -19,8 +19,10 @@ _HELD = re.compile("\x00(\\d+)\x00")
 _BOLD = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]*?)(?<=\S)\*(?![\w*])")
 _STRIKE = re.compile(r"(?<![\w~])~(?=[^\s~])([^~\n]*?)(?<=\S)~(?![\w~])")
 _ENTITY = re.compile(r"&(?=#?\w{1,31};)")
-_HEADING = re.compile(r"^(\s*)(#{1,6}\s|=+\s*$|-{2,}\s*$)", re.MULTILINE)
+_BACKSLASH = re.compile(r"\\(?=[!-/:-@\[-`{-~\x00]|$)", re.MULTILINE)
+_HEADING = re.compile(r"^((?:[ \t>]|[-+*][ \t]|\d{1,9}[.)][ \t])*)(#{1,6}(?=\s|$)|=+[ \t]*$|-+[ \t]*$)", re.MULTILINE)
 _BREAK = re.compile(r"(?<=\S)\n(?=\S)")
+_SIGNS = re.compile(r"([\\`*\[\]<]|(?<!\w)_|_(?!\w))")
 _DEEPEST = 12
 _TEXT_LIMIT = 400
 
@@ -41,7 +43,7 @@ def markdown(text: str, names: Names) -> str:
 def plain(text: str) -> str:
     """A name or a title: one line, with nothing in it that Markdown or HTML would read."""
     one = " ".join(text.split())
-    return re.sub(r"([\\`*_\[\]<])", r"\\\1", _ENTITY.sub("&amp;", one))
+    return _SIGNS.sub(r"\\\1", _ENTITY.sub("&amp;", one))
 
 
 def unescape(text: str) -> str:
@@ -74,7 +76,8 @@ def _inline(text: str, names: Names) -> str:
     text = _CODE.sub(lambda code: hold(f"`{unescape(_TOKEN.sub(lambda t: _bare(t[1]), code[1]))}`"), text)
     text = _TOKEN.sub(lambda token: hold(_token(token[1], names)), text)
     text = _STRIKE.sub(r"~~\1~~", _BOLD.sub(r"**\1**", text))
-    text = _ENTITY.sub("&amp;", unescape(text)).replace("<", "\\<")
+    text = _BACKSLASH.sub(r"\\\\", unescape(text))
+    text = _ENTITY.sub("&amp;", text).replace("<", "\\<")
     text = _HEADING.sub(r"\1\\\2", text)
     text = _BREAK.sub("  \n", text)
     return _HELD.sub(lambda number: held[int(number[1])], text)

@@ -103,18 +103,14 @@ def wanted_of_thread(messages: Sequence[Message], names: Names, taste: Taste) ->
 
 
 def author(message: Message, names: Names) -> str:
-    if message.get("username"):
-        return str(message["username"])
+    """Bots sign each message as they like; of people their name counts, also where they commented on a file long ago."""
+    user = str(message.get("user") or (message.get("comment") or {}).get("user") or "")
     profile = message.get("user_profile") or message.get("bot_profile") or {}
-    if message.get("user") and not profile:
-        return names.person(str(message["user"])).name
-    return str(
-        profile.get("display_name")
-        or profile.get("real_name")
-        or profile.get("name")
-        or message.get("bot_id")
-        or "Slack"
-    )
+    named = [message.get("username")] if message.get("bot_id") or not user else []
+    named += [profile.get(key) for key in ("display_name", "real_name", "name")]
+    if found := next((str(name) for name in named if name), ""):
+        return found
+    return names.person(user).name if user else str(message.get("bot_id") or "Slack")
 
 
 def files_of(message: Message) -> list[Mapping[str, Any]]:
