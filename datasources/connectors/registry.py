@@ -17,6 +17,7 @@ from datasources.connectors.google_drive.about import ABOUT as GOOGLE_DRIVE
 from datasources.connectors.intercom.about import ABOUT as INTERCOM
 from datasources.connectors.notion.about import ABOUT as NOTION
 from datasources.connectors.notion_export.about import ABOUT as NOTION_EXPORT
+from datasources.connectors.salesforce.about import ABOUT as SALESFORCE
 from datasources.connectors.slack.about import ABOUT as SLACK
 from datasources.connectors.slack_export.about import ABOUT as SLACK_EXPORT
 from datasources.connectors.upload.about import ABOUT as UPLOAD
@@ -44,6 +45,7 @@ CONNECTORS: dict[str, About] = {
         INTERCOM,
         GITHUB,
         NOTION_EXPORT,
+        SALESFORCE,
     )
 }
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
