@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from urllib.parse import quote
 
@@ -31,6 +32,8 @@ EXPORTS: dict[str, tuple[tuple[str, str], ...]] = {
     "drawing": ((MIME["pdf"], "pdf"),),
 }
 """What to ask for, best first; the next where the first is past the limit. Source: Drive API, export MIME types."""
+_PICTURES = re.compile(rb"!\[[^\]\n]*\]\[image\d+\]|^\[image\d+\]:\s*<data:[^>\n]*>[ \t]*$", re.MULTILINE)
+"""Google puts pictures into the Markdown of a document as data, megabytes of it."""
 _NAMES = {
     "form": "Google Forms",
     "site": "Google Sites",
@@ -132,5 +135,6 @@ def _exported(client: Client, node: RemoteNode, kind: str, limit: int) -> Conten
         if data is None:
             refusal = NodeError(too_large(limit + 1, limit).reason, skip=True)
             continue
+        data = _PICTURES.sub(b"", data) if extension == "md" else data
         return Content(data=data, filename=f"{node.title}.{extension}", mime=mime)
     raise refusal

@@ -27,12 +27,11 @@ from datasources.connectors.google_drive.items import EXPORTS
 from datasources.connectors.google_drive.tree import SHARED
 from datasources.ingestion.extract import Extractor
 from tests.contracts.vendor import ALL, Seen, VendorContract, VendorPlace
-from tests.vendors.places.drive_items import APPS, DriveItem
+from tests.vendors.places.drive_items import APPS, DriveItem, stamp
 from tests.vendors.places.google_drive import (
     MAIL,
     ROOT,
     GoogleDriveServer,
-    doc,
     filled,
     folder,
     made_up,
@@ -103,3 +102,365 @@ def place() -> Iterator[Place]:
 
 class TestGoogleDrive(VendorContract):
     pass
+
+
+def reasons(seen: Seen) -> dict[str, str]:
+    return {change.node.external_id: change.reason for change in seen.changes if isinstance(change, Skipped)}
+
+
+def told(seen: Seen) -> list[str]:
+    return [change.node.external_id for change in seen.changes if isinstance(change, Upsert)]
+
+
+# ---- What comes in
+
+
+def test_googles_own_kinds_are_exported(place: Place) -> None:
+    place.server.put(
+        DriveItem("g-sheet", "Plan", APPS + "spreadsheet", [ROOT], exports={EXPORTS["spreadsheet"][0][0]: b"PK sheet"})
+    )
+    place.server.put(
+        DriveItem("g-deck", "Pitch", APPS + "presentation", [ROOT], exports={EXPORTS["presentation"][0][0]: b"PK deck"})
+    )
+    place.server.put(DriveItem("g-form", "Survey", APPS + "form", [ROOT]))
+    connector = place.connector()
+    seen = Seen().run(connector)
+    sheet, deck = connector.fetch(seen.nodes["g-sheet"]), connector.fetch(seen.nodes["g-deck"])
+    assert (sheet.filename, sheet.data) == ("Plan.xlsx", b"PK sheet")
+    assert (deck.filename, deck.data) == ("Pitch.pptx", b"PK deck")
+    assert seen.nodes["g-sheet"].tags == ("spreadsheet",)
+    assert reasons(seen) == {"g-form": "Google Forms can't be exported as text"}
+
+
+def test_past_the_export_limit_a_document_comes_as_text_and_a_sheet_says_why_not(place: Place) -> None:
+    place.server.shelf.items["d-leave"].too_large = {"text/markdown"}
+    sheet = place.server.put(DriveItem("g-sheet", "Plan", APPS + "spreadsheet", [ROOT]))
+    sheet.too_large = {EXPORTS["spreadsheet"][0][0]}
+    connector = place.connector()
+    seen = Seen().run(connector)
+    assert connector.fetch(seen.nodes["d-leave"]).filename == "Leave.txt"
+    with pytest.raises(NodeError, match="at most 10 MB") as caught:
+        connector.fetch(seen.nodes["g-sheet"])
+    assert caught.value.skip
+
+
+def test_pictures_inside_a_document_are_left_out(place: Place) -> None:
+    text = b"# Map\n\n![][image1] Turn left.\n\n[image1]: <data:image/png;base64,AAAA>\n"
+    place.server.put(DriveItem("d-map", "Map", APPS + "document", [ROOT], exports={"text/markdown": text}))
+    connector = place.connector()
+    data = connector.fetch(Seen().run(connector).nodes["d-map"]).data
+    assert b"base64" not in data
+    assert b"Turn left." in data
+
+
+def test_a_file_past_the_limit_is_not_downloaded(place: Place) -> None:
+    connector = place.connector()
+    seen = Seen().run(connector)
+    place.server.requests.clear()
+    with pytest.raises(NodeError) as caught:
+        connector.fetch(replace(seen.nodes["t-rail"], size=200 * 1024 * 1024))
+    assert caught.value.skip
+    assert place.server.requests == []
+
+
+def test_what_may_not_be_downloaded_is_skipped(place: Place) -> None:
+    place.server.shelf.items["t-rail"].more = {"capabilities": {"canDownload": False}}
+    assert "turned off downloading" in reasons(Seen().run(place.connector()))["t-rail"]
+
+
+def test_what_is_in_the_trash_does_not_come_in(place: Place) -> None:
+    place.server.trash("f-travel")
+    assert {"t-rail", "t-hotels"}.isdisjoint(Seen().run(place.connector()).documents())
+
+
+def test_what_others_shared_hangs_in_its_own_place(place: Place) -> None:
+    connector = place.connector()
+    assert Seen().run(connector).nodes["x-shared"].parent == SHARED
+    assert [node.external_id for node in connector.children(SHARED)] == ["x-shared"]
+
+
+def test_of_several_parents_one_that_is_chosen_counts(place: Place) -> None:
+    place.server.shelf.items["t-rail"].parents = ["f-handbook", "f-travel"]
+    seen = Seen().run(place.connector(), [Chosen("f-travel")])
+    assert seen.nodes["t-rail"].parent == "f-travel"
+    assert seen.documents() == {"t-rail", "t-hotels"}
+
+
+def test_single_folders_are_read_without_listing_the_rest(place: Place) -> None:
+    seen = Seen().run(place.connector(), [Chosen("f-handbook"), Chosen("f-travel", include=False), Chosen("s-offer")])
+    assert seen.documents() == {"d-leave", "s-offer"}
+    assert {"f-travel", "drive-people"}.isdisjoint(seen.nodes)
+    assert seen.nodes["f-handbook"].parent == ROOT
+    assert seen.nodes["s-offer"].parent == "s-offers"
+    asked = " ".join(path for _, path in place.server.requests)
+    assert "driveId=drive-people" not in asked
+    assert "f-travel%27+in+parents" not in asked
+
+
+def test_only_what_existed_comes_in_where_later_things_are_not_wanted(place: Place) -> None:
+    line = Chosen(ROOT, future=False, options={"chosen_at": stamp(place.server.clock)})
+    before = Seen().run(place.connector(), [line]).documents()
+    assert "t-rail" in before
+    place.server.put(note("t-late", "late.md", "f-travel", "Too late."))
+    assert Seen().run(place.connector(), [line]).documents() == before
+
+
+# ---- Shortcuts
+
+
+def test_a_shortcut_to_what_comes_in_anyway_brings_it_in_once(place: Place) -> None:
+    place.server.put(shortcut("l-rail", "Rail", "drive-sales", "t-rail"))
+    place.server.put(shortcut("l-up", "Up", "f-travel", "f-handbook"))
+    seen = Seen().run(place.connector())
+    assert told(seen).count("t-rail") == 1
+    assert "own place" in reasons(seen)["l-rail"]
+    assert "lies in itself" in reasons(seen)["l-up"]
+    assert seen.documents() == set(place.documents())
+
+
+def test_a_shortcut_out_of_what_is_chosen_brings_its_target(place: Place) -> None:
+    place.server.put(shortcut("l-1", "Prices", "f-handbook", "s-prices"))
+    place.server.put(shortcut("l-2", "Prices too", "f-travel", "s-prices"))
+    place.server.put(shortcut("l-3", "Offers", "f-travel", "s-offers"))
+    place.server.put(shortcut("l-4", "Nothing", "f-travel", "no-such"))
+    chosen = [Chosen("f-handbook")]
+    seen = Seen().run(place.connector(), chosen)
+    assert seen.nodes["s-prices"].parent == "f-handbook"
+    assert seen.nodes["s-offers"].parent == "f-travel"
+    assert seen.nodes["s-terms"].parent == "s-offers"
+    assert told(seen).count("s-terms") == told(seen).count("s-prices") == 1
+    assert reasons(seen).keys() == {"l-2", "l-4"}
+    place.server.trash("l-3")
+    seen.run(place.connector(), chosen)
+    assert {"s-offers", "s-terms"}.isdisjoint(seen.nodes)
+    assert "s-prices" in seen.nodes
+
+
+def test_two_folders_that_lead_to_each_other_end(place: Place) -> None:
+    place.server.put(shortcut("l-1", "Offers", "f-travel", "s-offers"))
+    place.server.put(shortcut("l-2", "Travel", "s-offers", "f-travel"))
+    seen = Seen().run(place.connector(), [Chosen("f-travel")])
+    assert seen.documents() == {"t-rail", "t-hotels", "s-offer", "s-terms"}
+    assert "l-2" in reasons(seen)
+
+
+# ---- The feed
+
+
+def test_a_folder_that_moves_is_told_alone(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.server.move("f-travel", ROOT)
+    seen.run(place.connector())
+    assert seen.nodes["f-travel"].parent == ROOT
+    assert "t-rail" not in told(seen)
+    assert seen.documents() == set(place.documents())
+
+
+def test_a_folder_comes_back_from_the_trash_with_what_is_in_it(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.server.trash("f-travel")
+    seen.run(place.connector())
+    assert "t-rail" not in seen.documents()
+    place.server.trash("f-travel", False)
+    seen.run(place.connector())
+    assert seen.documents() == set(place.documents())
+
+
+def test_what_moves_into_and_out_of_what_is_chosen(place: Place) -> None:
+    chosen = [Chosen("f-handbook")]
+    seen = Seen().run(place.connector(), chosen)
+    place.server.put(folder("f-old", "Old", ROOT))
+    place.server.put(note("t-old", "old.md", "f-old", "Old rules."))
+    seen.run(place.connector(), chosen)
+    assert "t-old" not in seen.nodes
+    place.server.move("f-old", "f-handbook")
+    place.server.move("t-hotels", ROOT)
+    seen.run(place.connector(), chosen)
+    assert seen.documents() == {"d-leave", "t-rail", "t-old"}
+
+
+def test_what_moves_between_drives_is_there_once(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.server.move("t-rail", "drive-people")
+    place.server.move("s-offer", "f-travel")
+    seen.run(place.connector())
+    assert seen.nodes["t-rail"].parent == "drive-people"
+    assert seen.nodes["s-offer"].parent == "f-travel"
+    assert not [change for change in seen.changes if isinstance(change, Delete)]
+
+
+def test_a_new_shared_drive_is_listed_and_one_that_is_gone_goes(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.server.drives["drive-new"] = "Workshop"
+    place.server.put(note("w-lathe", "lathe.md", "drive-new", "Goggles on."))
+    seen.run(place.connector())
+    assert "w-lathe" in seen.documents()
+    del place.server.drives["drive-new"]
+    del place.server.shelf.items["w-lathe"]
+    seen.run(place.connector())
+    assert {"w-lathe", "drive-new"}.isdisjoint(seen.nodes)
+
+
+def test_a_feed_that_google_has_forgotten_is_a_listing_of_everything(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.server.delete("t-rail")
+    place.server.forget_tokens()
+    seen.run(place.connector())
+    assert seen.scopes == [None]
+    assert seen.documents() == set(place.documents())
+
+
+def test_a_page_that_google_has_forgotten_begins_that_listing_anew(place: Place) -> None:
+    seen = Seen()
+    for change in place.connector().changes({}, ALL):
+        seen.take(change)
+        if isinstance(change, Checkpoint) and seen.cursor["listing"].get("page"):
+            break
+    seen.cursor = {**seen.cursor, "listing": {**seen.cursor["listing"], "page": "stale"}}
+    seen.take_all(place.connector().changes(seen.cursor, ALL))
+    assert seen.documents() == set(place.documents())
+    assert isinstance(seen.changes[-1], Complete)
+
+
+def test_many_folders_are_listed_by_pages_and_a_move_is_one_change() -> None:
+    with made_up(folders=2_000, files=4_000) as server:
+        server.keep_requests = True
+        place = Place(server)
+        seen = Seen().run(place.connector())
+        assert len(seen.documents()) == 4_000
+        assert len(server.requests) < 20
+        server.move("made-000000", "made-001000")
+        server.revise(range(40))
+        server.requests.clear()
+        seen.run(place.connector())
+        assert seen.nodes["made-000000"].parent == "made-001000"
+        assert len([key for key in told(seen) if key.startswith("mfil-")]) == 40
+        assert len(server.requests) < 45
+
+
+# ---- Errors and access
+
+
+@pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded"])
+def test_a_403_that_means_slow_down_is_tried_again(place: Place, reason: str) -> None:
+    place.server.error = lambda status, headers, *a, **k: GoogleDriveServer.error(place.server, 403, headers, reason)
+    place.server.refuse(403, path="/drive/v3/files", times=None)
+    with pytest.raises(ConnectorError, match="slow down") as caught:
+        Seen().run(place.connector())
+    assert not caught.value.permanent
+
+
+def test_a_403_that_means_no_is_for_a_person_or_for_one_file(place: Place) -> None:
+    connector = place.connector()
+    seen = Seen().run(connector)
+    place.server.refuse(403, path="/drive/v3/files/t-rail", times=None)
+    with pytest.raises(NodeError) as one:
+        connector.fetch(seen.nodes["t-rail"])
+    assert one.value.skip
+    place.server.error = lambda status, headers, *a, **k: GoogleDriveServer.error(
+        place.server, 403, headers, "accessNotConfigured"
+    )
+    place.server.refuse(403, times=None, path="/drive/v3/drives")
+    with pytest.raises(ConnectorError, match="enable it") as caught:
+        place.connector().test()
+    assert caught.value.permanent
+
+
+def test_a_service_account_asks_for_exact_scopes_and_may_read_in_a_persons_name(place: Place) -> None:
+    place.server.delegated = {"admin@acme.com"}
+    assert MAIL in place.connector().test().message
+    place.connector(subject="admin@acme.com", groups=True).test()
+    plain, delegated = place.server.grants
+    assert plain["scope"] == "https://www.googleapis.com/auth/drive.readonly"
+    assert "sub" not in plain
+    assert delegated["sub"] == "admin@acme.com"
+    assert delegated["scope"].endswith("admin.directory.group.member.readonly")
+    with pytest.raises(ConnectorError, match="domain-wide delegation") as caught:
+        place.connector(subject="eve@acme.com").test()
+    assert caught.value.permanent
+
+
+def test_a_key_that_is_none_is_refused_at_once(place: Place) -> None:
+    for text in ("", "{}", "not json", '{"client_email": "a@b", "private_key": "x"}'):
+        with pytest.raises(ConnectorError, match="whole text of the JSON file"):
+            GoogleDrive({}, {"auth": "service_account", "service_account": text}, place.around)
+
+
+class Signed:
+    """Tokens of a person who signed in; the first is refused by now."""
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    def access(self, *, renew: bool = False) -> str:
+        self.asked.append(renew)
+        return "good" if renew else "old"
+
+
+def test_a_token_that_ended_is_renewed_once(place: Place) -> None:
+    place.server.tokens["good"] = "https://www.googleapis.com/auth/drive.readonly"
+    signed = Signed()
+    connector = GoogleDrive(
+        {"base_url": place.server.base_url}, {"auth": "oauth"}, replace(place.around, tokens=signed)
+    )
+    assert connector.test().ok
+    assert signed.asked[:2] == [False, True]
+    place.server.tokens.clear()
+    with pytest.raises(ConnectorError) as caught:
+        connector.test()
+    assert caught.value.permanent
+
+
+# ---- Readers
+
+
+def test_who_may_read_is_mirrored_and_what_is_not_known_is_nobody(place: Place) -> None:
+    ann = {"type": "user", "emailAddress": "Ann@acme.com"}
+    items = place.server.shelf.items
+    items["d-leave"].permissions = [ann, {"type": "domain", "domain": "acme.com"}]
+    items["t-rail"].permissions = [ann, {"type": "group", "emailAddress": "travel@acme.com"}]
+    items["t-hotels"].permissions = [
+        {"type": "user", "emailAddress": "old@acme.com", "expirationTime": "2020-01-01T00:00:00Z"},
+        {"type": "user", "emailAddress": "gone@acme.com", "deleted": True},
+    ]
+    items["t-notes"].permissions = [{"type": "anyone"}]
+    items["s-offer"].permissions, items["s-offer"].augmented = [ann], True
+    place.server.drive_permissions["drive-sales"] = [{"type": "group", "emailAddress": "sales@acme.com"}]
+    nodes = Seen().run(place.connector(mirror=True)).nodes
+    assert nodes["d-leave"].readers == ("domain:acme.com", "mail:ann@acme.com")
+    assert nodes["t-rail"].readers == ("group:travel@acme.com", "mail:ann@acme.com")
+    assert nodes["t-hotels"].readers == ()
+    assert nodes["t-notes"].readers == ("everyone",)
+    assert nodes["x-shared"].readers == ()
+    assert nodes["drive-sales"].readers == ("group:sales@acme.com",)
+    assert nodes["drive-people"].readers == ()
+    assert nodes["s-terms"].readers is None
+    assert nodes["s-offer"].readers == ("mail:ann@acme.com",)
+    strict = Seen().run(place.connector(mirror=True, links="named")).nodes
+    assert strict["t-notes"].readers == ()
+    assert Seen().run(place.connector()).nodes["t-notes"].readers is None
+
+
+def test_members_of_a_group_are_looked_up_only_with_the_scope(place: Place) -> None:
+    place.server.groups["travel@acme.com"] = [
+        {"type": "USER", "email": f"P{number}@acme.com", "status": "ACTIVE"} for number in range(5)
+    ] + [{"type": "USER", "email": "off@acme.com", "status": "SUSPENDED"}, {"type": "GROUP", "email": "x@acme.com"}]
+    assert list(place.connector(groups=True).members("travel@acme.com")) == [f"p{n}@acme.com" for n in range(5)]
+    assert list(place.connector().members("travel@acme.com")) == []
+    with pytest.raises(ConnectorError, match=r"admin\.directory\.group\.member\.readonly"):
+        list(place.connector(groups=True).members("unknown@acme.com"))
+
+
+# ---- Webhook
+
+
+def test_the_beginning_of_a_channel_says_nothing_and_a_feed_says_everything(place: Place) -> None:
+    connector, delivery = place.connector(), place.deliver("t-rail")
+    begun = replace(delivery, headers={**delivery.headers, "x-goog-resource-state": "sync"})
+    assert not connector.webhook(begun).key
+    feed = {"x-goog-resource-state": "change", "x-goog-resource-uri": "https://www.googleapis.com/drive/v3/changes?x=1"}
+    assert connector.webhook(replace(delivery, headers={**delivery.headers, **feed})).everything
+    for secret, token in (("", ""), ("ours", ""), ("", "ours")):
+        headers = {**delivery.headers, "x-goog-channel-token": token}
+        with pytest.raises(DeliveryRefused):
+            connector.webhook(replace(delivery, headers=headers, secret=secret))

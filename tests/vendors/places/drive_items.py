@@ -162,7 +162,8 @@ class MadeUp:
         return f"# Report {at}\n\nRevision {revision} of number{at}. {' '.join(words)}.\n".encode()
 
 
-_WORDS = (
+_TEXT = (
     "invoice supplier harbour contract meeting budget review pump valve delivery customer quarter plan engineer audit "
     "safety training travel project design market ticket server release backup signal winter summer north river"
-).split()
+)
+_WORDS = _TEXT.split()

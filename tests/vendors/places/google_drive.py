@@ -95,7 +95,7 @@ class GoogleDriveServer(Loopback):
     def edit(self, key: str, text: bytes) -> None:
         item = self.shelf.items[key]
         item.content = text if not item.mime.startswith(APPS) else b""
-        item.exports = {mime: text for mime in item.exports}
+        item.exports = dict.fromkeys(item.exports, text)
         item.modified = self.clock + 1
         self.changed(key, item.drive)
 
