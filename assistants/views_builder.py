@@ -150,7 +150,11 @@ def _take(request: WorkspaceRequest, assistant: Assistant, step: str) -> str:
 
 
 def _sources(request: WorkspaceRequest) -> list[DataSource]:
-    return list(DataSource.objects.visible_to(request.membership).exclude(state=DataSource.State.DELETING))
+    return list(
+        DataSource.objects.visible_to(request.membership).exclude(
+            state__in=[DataSource.State.DELETING, DataSource.State.DRAFT]
+        )
+    )
 
 
 def _ticked(form: AssistantForm) -> list[dict[str, Any]]:

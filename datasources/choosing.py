@@ -13,11 +13,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from datasources import asking, offering
+from datasources.asking import AskedForm
 from datasources.connectors.about import About
 from datasources.connectors.base import Chosen
 from datasources.connectors.registry import about
 from datasources.models import DataSource, Node, Selection, SyncRun, node_id
-from datasources.picking import MOST_TICKED, read_choice
+from datasources.picking import MOST_TICKED, Picker, read_choice
 from datasources.runs import request_sync
 from portal import audit
 from portal.models import User
@@ -144,6 +145,37 @@ def entry_of(source: DataSource) -> dict[str, Any] | None:
 
 def _entry(source: DataSource, inside: list[str] | None, outside: list[str]) -> dict[str, Any]:
     return {"data_source": str(source.pk), "parents_in": inside, "parents_not_in": outside, "lines": {}}
+
+
+def remote_picker(source: DataSource, sent: str | None, *, name: str) -> Picker:
+    """Over what the place itself offers, whether it came in yet or not. ``sent``: what comes back after a refusal."""
+    stored = entry_of(source)
+    try:
+        entries = json.loads(sent) if sent else [stored] if stored else []
+        keys = {
+            UUID(key) for entry in entries for key in [*(entry["parents_in"] or []), *(entry["parents_not_in"] or [])]
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        entries, keys = [], set()
+    chains = {str(key): [str(one) for one in chain] for key, chain in offering.chains_of(source, keys).items()}
+    titles = {str(key): title for key, title in offering.titles_of(source, keys).items()}
+    told = about(source.kind)
+    return Picker(
+        name,
+        [source],
+        json.dumps(entries),
+        json.dumps(chains),
+        whole=True,
+        excludes=True,
+        route="data_offered",
+        titles=json.dumps(titles),
+        options=AskedForm(told.options, auto_id="option-%s") if told.options else None,
+    )
+
+
+def written(source: DataSource, ticked: Sequence[str] | None) -> str:
+    """What the picker would send for these node ids alone; None for everything."""
+    return json.dumps([_entry(source, None if ticked is None else list(ticked), [])])
 
 
 # ---- Changing ----------------------------------------------------------------------------------------------------

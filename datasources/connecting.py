@@ -21,6 +21,7 @@ from datasources.connectors.registry import CONNECTORS, about
 from datasources.models import DataSource, Grant, SyncRun
 from datasources.oauth import secret_of
 from datasources.runs import request_sync
+from datasources.uploads import discard
 from portal import audit
 from portal.models import Credential, Membership, Space, User, Workspace
 
@@ -132,6 +133,8 @@ def try_entered(workspace: Workspace, kind: str, entered: Entered, source: DataS
         trial.pk = source.pk
     trial.credential = _unsaved(workspace, kind, entered)
     sources.must_fit(trial)
+    if lacks_files(source, kind):
+        return "Files are handed over in the next step."
     return sources.check_connection(trial)
 
 
@@ -273,7 +276,8 @@ def go(
     told = about(source.kind)
     if oauth.flow_of(source) and not oauth.is_allowed(source):
         raise ValidationError(f"{told.label} has not allowed access yet. Go back one step, and allow it there.")
-    sources.check_connection(source)
+    if not lacks_files(source, source.kind):
+        sources.check_connection(source)
     with transaction.atomic():
         source = _locked_draft(source)
         source.name, source.state = name.strip(), State.NEW
@@ -285,14 +289,19 @@ def go(
         Grant.objects.bulk_create(Grant(space=space, source=source) for space in granted)
         after = {"kind": source.kind, "spaces": [space.name for space in granted], "schedule": source.schedule}
         audit.record("source.create", workspace=source.workspace, actor=by, target=source, after=after)
-        if starts_by_itself(source.kind):
+        if has_something(source):
             request_sync(source, by=by, trigger=SyncRun.Trigger.FIRST)
     return source
 
 
-def starts_by_itself(kind: str) -> bool:
+def has_something(source: DataSource) -> bool:
     """Whether there is something to look for at once; what people or integrations hand over comes with them."""
-    return bool(about(kind).schedules)
+    return bool(about(source.kind).schedules) or source.uploads.exists()
+
+
+def lacks_files(source: DataSource | None, kind: str) -> bool:
+    """Whether people have still to hand over what it reads, so that there is nothing to try."""
+    return about(kind).files and (source is None or not source.uploads.exists())
 
 
 def forget_draft(source: DataSource, *, by: User | None) -> None:
@@ -301,6 +310,8 @@ def forget_draft(source: DataSource, *, by: User | None) -> None:
         source = _locked_draft(source)
         credential = source.credential
         audit.record("source.forget", workspace=source.workspace, actor=by, target=source, before={"kind": source.kind})
+        stored = list(source.uploads.values_list("stored", flat=True))
+        transaction.on_commit(lambda: discard(stored))
         source.delete()
         if credential is None or credential.kind not in CONNECTORS or credential.data_sources.exists():
             return

@@ -1,20 +1,148 @@
-"""Forms for sources: what each kind of place needs to be told."""
+"""Forms for sources, built from what each kind says of itself."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django import forms
-from django.conf import settings
+from django.core.exceptions import ValidationError
 
+from datasources.asking import AddressField, AskedForm
+from datasources.connecting import Entered, kept_secrets, read_entered
+from datasources.connectors.about import About, Auth
+from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource
-from portal.models import Space, Workspace
+from datasources.oauth import secret_of
+from portal.models import Credential, Space
+
+SETTINGS = "s"
+ANOTHER = ""
 
 
-class ConnectForm(forms.Form):
-    """What every kind asks; ``config`` is what the connector gets."""
+class WhereForm(forms.Form):
+    """The address, how to prove who one is, and keys that are there already."""
 
-    config_fields: ClassVar[tuple[str, ...]] = ()
+    base_url = AddressField(required=False, max_length=500, label="Address")
+    auth = forms.ChoiceField(required=False, widget=forms.RadioSelect, label="How to connect")
+    credential = forms.ChoiceField(required=False, label="Key")
+
+
+class ConnectionForm:
+    """All that is asked for to reach one place: ``where``, ``ways`` (of which one is chosen) and ``settings``.
+
+    ``entered`` is there once ``is_valid``. ``source``: a draft or a source that is connected anew.
+    """
+
+    def __init__(
+        self, about: About, data: Any = None, *, source: DataSource | None = None, keys: Sequence[Credential] = ()
+    ) -> None:
+        self.about, self.source, self.data = about, source, data
+        self.keys = {str(key.pk): key for key in keys}
+        self.entered: Entered | None = None
+        self.where = WhereForm(data, initial=self._initial_where())
+        choices: Any = self.where.fields
+        choices["auth"].choices = [(way.name, way.label) for way in about.auths]
+        choices["credential"].choices = [
+            (ANOTHER, "A new one"),
+            *(
+                (pk, f"{key.name} {('…' + key.key_hint) if key.key_hint else ''}".strip())
+                for pk, key in self.keys.items()
+            ),
+        ]
+        self._address_words()
+        current = self._current()
+        address = str(self.where["base_url"].value() or "").strip().rstrip("/")
+        self.ways = [(way, self._way(way, address, current)) for way in about.auths]
+        config = source.config if source else {}
+        self.settings = AskedForm(about.settings, data, prefix=SETTINGS, initial=config)
+
+    def _initial_where(self) -> dict[str, Any]:
+        current = secret_of(self.source.credential).get("auth") if self.source else ""
+        first = self.about.auths[0].name if self.about.auths else ""
+        config = self.source.config if self.source else {}
+        return {"auth": current or first, "base_url": config.get("base_url", ""), "credential": ANOTHER}
+
+    def _address_words(self) -> None:
+        field = self.where.fields["base_url"]
+        field.required = self.about.asks_address
+        if self.about.base_url:
+            field.help_text = f"Empty for {self.about.base_url}. Only for an address of your own, such as a proxy."
+
+    def _current(self) -> dict[str, Any]:
+        return secret_of(self.source.credential) if self.source else {}
+
+    def _way(self, way: Auth, address: str, current: dict[str, Any]) -> AskedForm:
+        mine = self.data is None or self.chosen == way.name
+        kept = kept_secrets(self.source, way, address)
+        shown = (
+            {s.name: current.get(s.name) for s in way.fields if not s.secret} if current.get("auth") == way.name else {}
+        )
+        return AskedForm(way.fields, self.data if mine else None, prefix=way.name, initial=shown, kept=kept)
+
+    @property
+    def chosen(self) -> str:
+        return str(self.where["auth"].value() or "")
+
+    @property
+    def way(self) -> AskedForm | None:
+        return next((form for way, form in self.ways if way.name == self.chosen), None)
+
+    @property
+    def more(self) -> bool:
+        """Whether what is behind "More" has something in it, or wrong with it."""
+        return bool(self.where["base_url"].value() or self.where["base_url"].errors)
+
+    @property
+    def key(self) -> Credential | None:
+        return self.keys.get(str(self.where["credential"].value() or ""))
+
+    @property
+    def errors(self) -> list[str]:
+        return [str(error) for error in self.where.non_field_errors()]
+
+    def refuse(self, error: ValidationError) -> None:
+        """Put what a verb refused to where it belongs."""
+        if self.where.is_bound and not hasattr(self.where, "cleaned_data"):
+            self.where.full_clean()
+        told = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+        for name, words in told.items():
+            forms_ = (self.where, self.settings, *([self.way] if self.way else []))
+            home = next((form for form in forms_ if name in form.fields), self.where)
+            if not home.is_bound:
+                home = self.where
+            home.add_error(name if name in home.fields else None, words)
+
+    def is_valid(self) -> bool:
+        asked = [self.where, self.settings]
+        if self.about.auths and self.key is None and self.way is not None:
+            asked.append(self.way)
+        # Each is asked, so that all that is missing is told at once.
+        valid = [form.is_valid() for form in asked]
+        if not all(valid):
+            return False
+        try:
+            self.entered = read_entered(
+                self.about.kind,
+                config={**self.settings.values, "base_url": self.where.cleaned_data["base_url"]},
+                auth=self.chosen,
+                fields=self.way.values if self.way is not None and self.key is None else {},
+                credential=self.key,
+                source=self.source,
+            )
+        except ValidationError as error:
+            self.refuse(error)
+            return False
+        return True
+
+
+def needs_connecting(about: About) -> bool:
+    """Whether anything has to be known before it can be named and started."""
+    return bool(about.auths or about.settings or about.asks_address or about.tree)
+
+
+class FinishForm(forms.Form):
+    """The last step: how it is called, who sees it, and how it is kept fresh."""
 
     name = forms.CharField(max_length=120, label="Name", help_text="How people find it in lists and under answers.")
     spaces = forms.ModelMultipleChoiceField(
@@ -23,74 +151,45 @@ class ConnectForm(forms.Form):
         label="Who may see it",
         error_messages={"required": "Choose at least one space."},
     )
-    schedule = forms.ChoiceField(choices=DataSource.Schedule.choices, label="Look for changes", initial="daily")
+    schedule = forms.ChoiceField(label="Look for changes")
+    mirror = forms.BooleanField(
+        required=False,
+        label="Only for who may read it there, too",
+        help_text="Whoever can't open something there finds nothing of it here either, whatever their spaces.",
+    )
 
-    def __init__(self, *args: Any, workspace: Workspace, spaces: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any, *, about: About, spaces: Any, initial: Any = None) -> None:
+        super().__init__(data, initial=initial)
         field: Any = self.fields["spaces"]
         field.queryset = spaces
-        if not self.is_bound:
+        if data is None:
             company = spaces.filter(kind=Space.Kind.OPEN).order_by("created").first()
             field.initial = [company.pk] if company else []
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in self.config_fields if self.cleaned_data[name]}
-
-
-def _patterns(text: str) -> list[str]:
-    return [part.strip() for part in text.replace(",", "\n").splitlines() if part.strip()]
-
-
-class FolderForm(ConnectForm):
-    config_fields = ("path", "include", "exclude")
-
-    path = forms.CharField(max_length=1000, label="Folder", widget=forms.TextInput(attrs={"spellcheck": "false"}))
-    include = forms.CharField(
-        required=False,
-        label="Only these files",
-        widget=forms.TextInput(attrs={"placeholder": "*.md, reports/**", "spellcheck": "false"}),
-        help_text="Patterns with commas between. Empty takes everything.",
-    )
-    exclude = forms.CharField(
-        required=False,
-        label="Not these files",
-        widget=forms.TextInput(attrs={"placeholder": "drafts/**, *.tmp", "spellcheck": "false"}),
-    )
-    field_order = ["path", "name", "include", "exclude", "spaces", "schedule"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        roots = ", ".join(str(root) for root in settings.FOLDER_ROOTS)
-        self.fields["path"].help_text = f"One of these, or a folder inside: {roots}." if roots else ""
-
-    def clean_include(self) -> list[str]:
-        return _patterns(self.cleaned_data["include"])
-
-    def clean_exclude(self) -> list[str]:
-        return _patterns(self.cleaned_data["exclude"])
-
-
-class UploadForm(ConnectForm):
-    field_order = ["name", "spaces"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # What people hand over changes only when they hand over more.
-        del self.fields["schedule"]
-
-
-FORMS: dict[str, type[ConnectForm]] = {"folder": FolderForm, "upload": UploadForm}
-"""One line a kind; a kind that has none here can't be connected in the browser."""
+        _fit(self, about)
 
 
 class SettingsForm(forms.Form):
-    """Name and schedule of a source that is there."""
+    """Name, schedule and mirroring of a source that is there."""
 
     name = forms.CharField(max_length=120, label="Name")
-    schedule = forms.ChoiceField(choices=DataSource.Schedule.choices, label="Look for changes")
+    schedule = forms.ChoiceField(label="Look for changes")
+    mirror = FinishForm.base_fields["mirror"]
 
     def __init__(self, data: Any, *, source: DataSource) -> None:
-        super().__init__(data, initial={"name": source.name, "schedule": source.schedule})
-        if source.kind == "upload":
-            del self.fields["schedule"]
+        initial = {"name": source.name, "schedule": source.schedule, "mirror": source.mirror}
+        super().__init__(data, initial=initial)
+        _fit(self, CONNECTORS.get(source.kind))
+
+
+def _fit(form: forms.Form, about: About | None) -> None:
+    """Ask only for what makes sense for this kind."""
+    labels = dict(DataSource.Schedule.choices)
+    if about is None or not about.schedules:
+        # What people or integrations hand over changes only when they hand over more.
+        del form.fields["schedule"]
+    else:
+        field: Any = form.fields["schedule"]
+        field.choices = [(name, labels[name]) for name in about.schedules]
+        field.initial = "daily" if "daily" in about.schedules else about.schedules[0]
+    if about is None or not about.mirrors:
+        del form.fields["mirror"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource, SyncRun
 
 THIN = "\u202f"
@@ -49,12 +50,15 @@ def health(source: DataSource, run: SyncRun | None, failed: int = 0) -> Health:
     """``run``: the open one, if there is one. ``failed``: how many documents could not be read."""
     if source.state == DataSource.State.DELETING:
         return Health("Being deleted", "busy")
+    if source.state == DataSource.State.DRAFT:
+        return Health("Not finished", "warn")
     if run is not None:
         return _running(run)
     if source.state == DataSource.State.NEEDS_ATTENTION:
         return Health(f"Needs attention: {source.state_detail or 'the last sync failed'}", "bad")
     if source.last_synced is None:
-        return Health("No files yet" if source.kind == "upload" else "Not synced yet", "quiet")
+        told = CONNECTORS.get(source.kind)
+        return Health("No files yet" if told is not None and told.files else "Not synced yet", "quiet")
     if failed:
         return Health(f"Up to date, except {number(failed)} that could not be read", "warn", source.last_synced)
     return Health("Up to date", "ok", source.last_synced)

@@ -189,6 +189,16 @@ def listed(source: DataSource, parent: str = "", first: int = 0, *, anew: bool =
     return Listed(level, shown, level.items.count(), first + PAGE if len(rows) > PAGE else None)
 
 
+def parent_of(source: DataSource, node: str) -> str | None:
+    """The external id of a line that can be opened, by its node's id; the top for nothing; None where it is unknown."""
+    if not node:
+        return ""
+    try:
+        return external_ids_of(source, [UUID(node)]).get(UUID(node))
+    except ValueError:
+        return None
+
+
 def find(source: DataSource, text: str) -> tuple[list[Choice], int]:
     """What was told so far and has the text in its name, below what leads there; and how many there are."""
     rows = Offered.objects.filter(source=source, title__icontains=text)

@@ -26,6 +26,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
+from datasources.asking import AskedForm
 from datasources.models import DataSource, Node
 from datasources.retrieval.types import Branch
 from portal.models import Membership
@@ -38,6 +39,8 @@ class Picker:
     """What the template needs. ``chains``: of every chosen node its own id and its ancestors', as JSON.
 
     ``whole``: whether a whole source can be ticked; ``excludes``: whether single items below a tick can be left out.
+    ``route``: where levels come from. ``titles``: of what is chosen, as JSON; with it each tick is listed below the tree, with
+    whether what is added later comes in, and the fields of ``options``.
     """
 
     name: str
@@ -46,6 +49,9 @@ class Picker:
     chains: str
     whole: bool
     excludes: bool
+    route: str = "data_source_tree"
+    titles: str = ""
+    options: AskedForm | None = None
 
 
 def picker(

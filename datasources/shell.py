@@ -2,14 +2,15 @@
 
 import structlog
 
-from datasources import reading, shown
+from datasources import connecting, offering, reading, shown
+from datasources.connectors.registry import CONNECTORS
 from datasources.retrieval.edge_process import IndexLocked
 from datasources.syncing import leases, notices
 from datasources.syncing.reading import close_extractor
 from portal.access import register
 from portal.models import Role, Workspace
 from portal.providers.errors import ProviderError
-from portal.registry import Check, registries
+from portal.registry import Check, CredentialKind, registries
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +44,15 @@ def _local_model() -> None:
         log.error("the embedding model can't be loaded", error=str(error))
 
 
+for _about in CONNECTORS.values():
+    if _about.auths:
+        _entered = "with the data source that uses it, under Settings"
+        registries.credential_kinds.add(_about.kind, CredentialKind(_about.label, connecting.test_credential, _entered))
 registries.checks.add("index", Check("Search index", _index, weight=10))
 registries.warm_ups.add("notices", notices.remember_loop)
 registries.warm_ups.add("index", reading.open_index)
 registries.warm_ups.add("local model", _local_model)
+registries.shut_downs.add("levels", offering.end)
 # Last added, first called: syncs let go of their runs before what they use is closed.
 registries.shut_downs.add("index", reading.close_index)
 registries.shut_downs.add("readers", close_extractor)

@@ -20,7 +20,8 @@ MOST = 8
 
 def _connected(workspace: Workspace) -> bool:
     """Somebody connected a source; the user guide, which comes with the product, has no one who did."""
-    return DataSource.objects.filter(workspace=workspace, created_by__isnull=False).exists()
+    finished = DataSource.objects.exclude(state=DataSource.State.DRAFT)
+    return finished.filter(workspace=workspace, created_by__isnull=False).exists()
 
 
 def _seen_by(request: HttpRequest, spaces: Sequence[Space]) -> dict[Any, Any]:
@@ -35,7 +36,8 @@ def _seen_by(request: HttpRequest, spaces: Sequence[Space]) -> dict[Any, Any]:
 
 
 def _find_sources(request: Any, text: str) -> list[tuple[str, str, str]]:
-    rows = DataSource.objects.visible_to(request.membership).filter(name__icontains=text).order_by("name")[:MOST]
+    seen = DataSource.objects.visible_to(request.membership).exclude(state=DataSource.State.DRAFT)
+    rows = seen.filter(name__icontains=text).order_by("name")[:MOST]
     return [(row.name, reverse("data_source", args=[request.workspace.slug, row.pk]), "") for row in rows]
 
 
@@ -55,7 +57,7 @@ def hang_up() -> None:
         "data",
         Step(
             label="Connect data",
-            words="A folder on the server, or files that you drop in. You choose exactly what comes in.",
+            words="Slack, Notion, Drive, a folder, files that you drop in. You choose exactly what comes in.",
             button="Connect",
             route="data_new",
             action="datasource.create",

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from datasources.connectors.around import Around
 from datasources.connectors.base import Chosen, Connector, ConnectorError
-from datasources.connectors.registry import connector_class
+from datasources.connectors.registry import about, connector_class
 from datasources.ingestion.results import Limits
 from datasources.models import DataSource, Grant, Selection, SyncRun, node_id
 from datasources.oauth import StoredTokens
@@ -66,7 +66,7 @@ Trigger = SyncRun.Trigger
 
 def connector_for(source: DataSource) -> Connector:
     """The source's connector, made from its config and its secret. Raises ConnectorError."""
-    make = connector_class(source.kind)
+    make, told = connector_class(source.kind), about(source.kind)
     try:
         secret = json.loads(secret_of(source.credential) or "{}") if source.credential is not None else {}
     except ProviderError as error:
@@ -75,7 +75,7 @@ def connector_for(source: DataSource) -> Connector:
         archives=extractor(),
         folder_roots=settings.FOLDER_ROOTS,
         data_dir=settings.DATA,
-        uploads=Uploads(source) if source.kind == "upload" else None,
+        uploads=Uploads(source) if told.files else None,
         limits=replace(Limits(), file_bytes=settings.MAX_FILE_BYTES),
         network=net.network(),
         tokens=StoredTokens(source) if secret.get("auth") == "oauth" and source.credential_id else None,
@@ -138,7 +138,7 @@ def create_source(
             target=source,
             after={"kind": kind, "spaces": [space.name for space in granted], "schedule": schedule},
         )
-        if start and kind != "upload":
+        if start and not about(kind).files:
             request_sync(source, by=by, trigger=Trigger.FIRST)
     return source
 

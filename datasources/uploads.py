@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from datasources.connectors.around import StoredFile
+from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource, Node, SyncRun, UploadedFile, node_id
 from datasources.runs import must_live, request_sync
 from portal import audit
@@ -72,9 +73,11 @@ def store(source: DataSource, path: str, file: IO[bytes]) -> UploadedFile:
 
 def add_upload(source: DataSource, *, path: str, file: IO[bytes], by: User | None) -> UploadedFile:
     """Keep a file and sync the source. The same path replaces. Raises ValidationError with a sentence."""
-    if source.kind != "upload":
-        raise ValidationError("Files can only be added to a source for ")
-    must_live(source)
+    told = CONNECTORS.get(source.kind)
+    if told is None or not told.files:
+        raise ValidationError("Files can only be added to a source of uploaded files, or of an export.")
+    if source.state != DataSource.State.DRAFT:
+        must_live(source)
     made = store(source, clean_path(path), file)
     made.created_by = by
     try:
@@ -89,11 +92,19 @@ def add_upload(source: DataSource, *, path: str, file: IO[bytes], by: User | Non
                 made.save(force_insert=True)
             after = {"path": made.path, "size": made.size}
             audit.record("upload.add", workspace=source.workspace, actor=by, target=source, after=after)
-            request_sync(source, by=None, trigger=SyncRun.Trigger.UPLOAD, again=True)
+            _take_in(source)
     except (IntegrityError, DataSource.DoesNotExist, ValidationError):
         discard([made.stored])
         raise
     return made
+
+
+def _take_in(source: DataSource) -> None:
+    """Of a draft, what can be chosen is to be looked at anew; else it is synced."""
+    if source.state == DataSource.State.DRAFT:
+        source.levels.all().delete()
+    else:
+        request_sync(source, by=None, trigger=SyncRun.Trigger.UPLOAD, again=True)
 
 
 def remove_upload(upload: UploadedFile, *, by: User | None) -> None:
@@ -105,7 +116,7 @@ def remove_upload(upload: UploadedFile, *, by: User | None) -> None:
         _agree_gone(source, upload.path)
         audit.record("upload.remove", workspace=source.workspace, actor=by, target=source, before={"path": upload.path})
         transaction.on_commit(lambda: discard([upload.stored]))
-        request_sync(source, by=None, trigger=SyncRun.Trigger.UPLOAD, again=True)
+        _take_in(source)
 
 
 def _agree_gone(source: DataSource, path: str) -> None:

@@ -4,13 +4,33 @@ from typing import Any
 
 from django.urls import path
 
-from datasources import views, views_document, views_governing, views_hooks, views_source, views_tree
+from datasources import (
+    views,
+    views_choose,
+    views_connect,
+    views_document,
+    views_governing,
+    views_hooks,
+    views_source,
+    views_tree,
+)
 from datasources.api import routes as api
 
 urlpatterns: list[Any] = [
     path("data/", views.data, name="data"),
-    path("data/new/", views.data_new, name="data_new"),
-    path("data/new/<slug:kind>/test/", views.data_test, name="data_test"),
+    path("data/new/", views_connect.data_new, name="data_new"),
+    path("data/new/<slug:kind>/test/", views_connect.data_test, name="data_test"),
+    path("data/oauth/", views_connect.data_oauth, name="data_oauth"),
+    path("data/<uuid:pk>/connect/", views_connect.data_connect, name="data_connect"),
+    path("data/<uuid:pk>/connect/test/", views_connect.data_connect_test, name="data_connect_test"),
+    path("data/<uuid:pk>/connect/sign-in/", views_connect.data_sign_in, name="data_sign_in"),
+    path("data/<uuid:pk>/files/", views_choose.data_files, name="data_files"),
+    path("data/<uuid:pk>/choose/", views_choose.data_choose, name="data_choose"),
+    path("data/<uuid:pk>/offered/", views_choose.offered, name="data_offered"),
+    path("data/<uuid:pk>/estimate/", views_choose.data_estimate, name="data_estimate"),
+    path("data/<uuid:pk>/finish/", views_choose.data_finish, name="data_finish"),
+    path("data/<uuid:pk>/resume/", views_choose.data_resume, name="data_resume"),
+    path("data/<uuid:pk>/forget/", views_choose.data_forget, name="data_forget"),
     path("data/<uuid:pk>/", views_source.contents, name="data_source"),
     path("data/<uuid:pk>/contents/", views_source.contents, name="data_source_contents"),
     path("data/<uuid:pk>/tree/", views_tree.tree, name="data_source_tree"),

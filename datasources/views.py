@@ -1,4 +1,4 @@
-"""The list of sources, and connecting a new one."""
+"""The list of sources, with those that somebody has begun to connect."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Max, Prefetch, Q
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
-from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
 
-from datasources import sources
 from datasources.connectors.registry import CONNECTORS
-from datasources.forms import FORMS, ConnectForm
 from datasources.health import Health, health
 from datasources.models import DataSource, Grant, Node, SyncRun
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.models import Membership, Space
-from portal.pages import done, page, sentence
+from portal.pages import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,80 +76,15 @@ def with_spaces(membership: Membership) -> Any:
 @workspace_view("datasource.view")
 @require_GET
 def data(request: WorkspaceRequest) -> HttpResponse:
-    listed = lines(request.membership, with_spaces(request.membership).order_by("name"))
+    rows = list(with_spaces(request.membership).order_by("name"))
+    draft = DataSource.State.DRAFT
+    listed = lines(request.membership, [source for source in rows if source.state != draft])
+    manages = DataSource.objects.manageable_by(request.membership)
     context = {
         "lines": listed,
+        "drafts": [source for source in rows if source.state == draft],
+        "managed": set(manages.values_list("pk", flat=True)),
         "busy": any(line.health.tone == "busy" for line in listed),
         "may_connect": may(request.membership, "datasource.create"),
     }
     return page(request, "datasources/data.html", context, partial="sources")
-
-
-@workspace_view("datasource.create")
-@require_http_methods(["GET", "HEAD", "POST"])
-def data_new(request: WorkspaceRequest) -> HttpResponse:
-    """First the grid of kinds; with ``?kind=`` the form of one; posting it connects."""
-    kind = request.GET.get("kind", "")
-    if not kind:
-        kinds = [(k, a.label, a.icon, a.words, _refusal(k)) for k, a in CONNECTORS.items() if k in FORMS]
-        return render(request, "datasources/connect_kinds.html", {"kinds": kinds})
-    form = _form(request, kind)
-    if request.method == "POST" and form.is_valid():
-        try:
-            source = _create(request, kind, form)
-        except ValidationError as error:
-            form.add_error("path" if "path" in form.fields else None, sentence(error))
-        else:
-            words = "Connected. Drop files below." if kind == "upload" else "Connected. The first sync has begun."
-            return done(request, words, reverse("data_source", args=[request.workspace.slug, source.pk]))
-    context = {"kind": kind, "label": CONNECTORS[kind].label, "form": form, "refusal": _refusal(kind)}
-    return page(request, "datasources/connect.html", context, partial="form", status=422 if form.errors else 200)
-
-
-def _refusal(kind: str) -> str:
-    """Why this kind can't be connected here, or nothing."""
-    if kind == "folder" and not settings.FOLDER_ROOTS:
-        return (
-            "No folder of the server may be read yet. Whoever runs Atrium lists them in ATRIUM_FOLDER_ROOTS, "
-            "or starts it with make run FOLDER=path. Uploads work without."
-        )
-    return ""
-
-
-def _form(request: WorkspaceRequest, kind: str) -> ConnectForm:
-    if kind not in FORMS or kind not in CONNECTORS:
-        raise Http404
-    spaces = (
-        Space.objects.governed_by(request.membership)
-        if may(request.membership, "grant.manage")
-        else Space.objects.of_member(request.membership)
-    )
-    return FORMS[kind](request.POST or None, workspace=request.workspace, spaces=spaces.order_by("kind", "name"))
-
-
-def _create(request: WorkspaceRequest, kind: str, form: ConnectForm) -> DataSource:
-    fields = form.cleaned_data
-    return sources.create_source(
-        workspace=request.workspace,
-        by=request.user,
-        kind=kind,
-        name=fields["name"],
-        config=form.config,
-        spaces=list(fields["spaces"]),
-        schedule=fields.get("schedule", DataSource.Schedule.OFF),
-    )
-
-
-@workspace_view("datasource.create")
-@require_POST
-def data_test(request: WorkspaceRequest, kind: str) -> HttpResponse:
-    """Try what the form says, before anything is connected."""
-    form = _form(request, kind)
-    form.full_clean()
-    config = {name: form.cleaned_data.get(name) for name in form.config_fields if form.cleaned_data.get(name)}
-    source = DataSource(workspace=request.workspace, kind=kind, name="Test", config=config)
-    try:
-        context = {"ok": True, "words": sources.check_connection(source)}
-    except ValidationError as error:
-        context = {"ok": False, "words": sentence(error)}
-    return render(request, "datasources/test_result.html", context)

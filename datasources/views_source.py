@@ -7,12 +7,13 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from datasources import browsing, sources
+from datasources.connectors.registry import CONNECTORS
 from datasources.health import duration, health, seconds_left
 from datasources.models import DataSource, Node, RunItem, SyncRun, UploadedFile
 from datasources.syncing.progress import progress
@@ -59,6 +60,7 @@ def frame_of(request: WorkspaceRequest, source: DataSource, tab: str) -> dict[st
     return {
         "source": source,
         "tab": tab,
+        "about": CONNECTORS.get(source.kind),
         "icon_name": kind_icon(source.kind),
         "manages": manages,
         "states": states,
@@ -93,6 +95,8 @@ def _progress(run: SyncRun, *, names: bool) -> dict[str, Any]:
 def contents(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """The tree: opened level by level, searched, filtered by state. ``?parent=`` shows one folder, for where no script runs."""
     source = visible(request, pk)
+    if source.state == DataSource.State.DRAFT:
+        return HttpResponseRedirect(address(request, source, "data_resume"))
     return _contents(request, source)
 
 
@@ -134,7 +138,8 @@ def _above(folder: Node | None) -> list[Node]:
 
 def uploads_among(source: DataSource, rows: list[browsing.Row]) -> set[str]:
     """Which of these rows are files that somebody handed over (rather than members of an archive), by external id."""
-    if source.kind != "upload":
+    told = CONNECTORS.get(source.kind)
+    if told is None or not told.files:
         return set()
     waiting, ids = list(rows), []
     while waiting:

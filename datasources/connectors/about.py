@@ -84,7 +84,8 @@ class About:
     ``asks_address``: the address has to be entered (a server of the company's own); else it may be, behind "More".
     ``settings``: of the source, besides its address. ``options``: asked for at a ticked node (a date from, JQL, globs).
     ``schedules``: what makes sense to offer; empty where nothing has to be looked for. ``mirrors``: can mirror who may read.
-    ``tree``: whether there is something to choose from before the first sync.
+    ``tree``: whether there is something to choose from before the first sync. ``files``: people hand its files over, such as
+    the zip of an export; the connector finds them in ``around.uploads``.
     """
 
     kind: str
@@ -100,6 +101,7 @@ class About:
     webhook: WebhookHelp | None = None
     mirrors: bool = False
     tree: bool = True
+    files: bool = False
     unit: str = "documents"
 
     def auth(self, name: str) -> Auth | None:

@@ -9,7 +9,6 @@ from uuid import UUID
 from django import template
 
 from datasources.connectors.registry import CONNECTORS
-from datasources.models import Node
 
 register = template.Library()
 
@@ -23,11 +22,20 @@ _ICONS = {
     "table": "table-cells",
     "database": "circle-stack",
     "record": "identification",
+    "space": "rectangle-group",
+    "project": "rectangle-stack",
+    "repository": "code-bracket",
+    "drive": "server",
+    "collection": "rectangle-stack",
+    "article": "document-text",
+    "conversation": "chat-bubble-left-right",
+    "site": "globe-alt",
 }
 
 
 @register.filter
-def node_icon(node: Node) -> str:
+def node_icon(node: Any) -> str:
+    """Of a node, or of what is offered."""
     return _ICONS.get(node.kind, "document-text")
 
 

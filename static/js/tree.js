@@ -29,6 +29,54 @@ async function open(row, button) {
   list.innerHTML = await fetchRows(address(row));
   globalThis.htmx?.process(list);
   say(row);
+  watch(row, list);
+}
+
+// ---- Levels that are still being read -----------------------------------------------------------------------------
+
+const PAGE = 200;
+
+/** Rows that are there stay, with what is open below them; new ones come in at their place. */
+function merge(list, html) {
+  const fresh = document.createElement("ul");
+  fresh.innerHTML = html;
+  const old = new Map([...list.children].filter((row) => row.dataset.node).map((row) => [row.dataset.node, row]));
+  const focused = list.contains(document.activeElement) ? document.activeElement.id : "";
+  const rows = [...fresh.children].map((row) => {
+    const known = old.get(row.dataset.node);
+    old.delete(row.dataset.node);
+    return known ?? row;
+  });
+  if (old.size && rows.length >= PAGE && list.children.length > PAGE + 3) {
+    // More pages were asked for already: they stay, and so does the button for the one after them.
+    const button = list.querySelector(":scope > li > [data-tree-more]")?.closest("li");
+    const last = rows.findIndex((row) => row.querySelector?.("[data-tree-more]"));
+    rows.splice(last < 0 ? rows.length : last, last < 0 ? 0 : 1, ...old.values(), ...(button ? [button] : []));
+  }
+  list.replaceChildren(...rows);
+  globalThis.htmx?.process(list);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+function watch(row, list, wait = 400) {
+  if (!list.querySelector(':scope > [data-tree-state="reading"]')) return;
+  setTimeout(async () => {
+    if (!list.isConnected) return;
+    if (!document.hidden && !list.closest("[hidden]")) {
+      merge(list, await fetchRows(address(row)));
+      say(row);
+    }
+    watch(row, list, 1000);
+  }, wait);
+}
+
+async function anew(button) {
+  const list = button.closest("ul");
+  const row = list.closest("li") ?? list;
+  button.disabled = true;
+  merge(list, await fetchRows(address(row, { anew: "1" })));
+  say(row);
+  watch(row, list);
 }
 
 function close(row, button) {
@@ -49,7 +97,16 @@ async function more(button) {
   const rows = await fetchRows(address(row, { first: button.dataset.first }));
   const place = button.closest("li");
   const before = place.previousElementSibling;
+  const known = new Set([...list.children].map((child) => child.dataset.node));
   place.insertAdjacentHTML("beforebegin", rows);
+  // What came in meanwhile moves the pages: a row that is here already is not shown twice.
+  const seen = new Set();
+  for (const child of [...list.children]) {
+    const { node } = child.dataset;
+    if (!node) continue;
+    if (seen.has(node) && known.has(node)) child.remove();
+    seen.add(node);
+  }
   place.remove();
   globalThis.htmx?.process(list);
   before?.nextElementSibling?.querySelector("input, a, button")?.focus();
@@ -65,6 +122,8 @@ document.addEventListener("click", (event) => {
     if (button) { event.preventDefault(); toggle(button); }
     return;
   }
+  const again = event.target.closest("[data-tree-anew]");
+  if (again) { anew(again); return; }
   const next = event.target.closest("[data-tree-more]");
   if (next) more(next);
 });
@@ -91,9 +150,15 @@ class Picker {
     this.excludes = element.dataset.excludes === "1";
     this.chains = new Map(Object.entries(JSON.parse(element.querySelector("[data-picker-chains]").textContent)));
     this.chosen = new Map();
+    this.list = "lines" in element.dataset ? element.querySelector("[data-picker-lines]") : null;
+    this.titles = new Map(this.list ? Object.entries(JSON.parse(element.querySelector("[data-picker-titles]").textContent)) : []);
     for (const entry of JSON.parse(this.input.value || "[]")) {
-      this.chosen.set(entry.data_source, { all: entry.parents_in === null, in: new Set(entry.parents_in ?? []), out: new Set(entry.parents_not_in ?? []) });
+      const lines = new Map(Object.entries(entry.lines ?? {}));
+      this.chosen.set(entry.data_source, { all: entry.parents_in === null, in: new Set(entry.parents_in ?? []), out: new Set(entry.parents_not_in ?? []), lines });
     }
+    this.list?.addEventListener("input", (event) => this.changeLine(event.target.closest("[data-line]")));
+    this.list?.addEventListener("change", (event) => this.changeLine(event.target.closest("[data-line]")));
+    this.list?.addEventListener("click", (event) => { if (event.target.closest("[data-line-remove]")) this.untick(event.target.closest("[data-line]").dataset.line); });
     element.addEventListener("tree:loaded", () => this.show());
     element.addEventListener("change", (event) => { if (event.target.matches("[data-tick]")) this.tick(event.target); });
     const search = element.querySelector("[data-picker-search]");
@@ -105,7 +170,7 @@ class Picker {
   }
 
   of(source) {
-    if (!this.chosen.has(source)) this.chosen.set(source, { all: false, in: new Set(), out: new Set() });
+    if (!this.chosen.has(source)) this.chosen.set(source, { all: false, in: new Set(), out: new Set(), lines: new Map() });
     return this.chosen.get(source);
   }
 
@@ -139,12 +204,81 @@ class Picker {
     if (id === null) chosen.all = box.checked;
     else if (this.ticked(chosen, chain) !== box.checked) (box.checked ? chosen.in : chosen.out).add(id);
     this.show();
+    this.write();
+  }
+
+  write() {
     this.input.value = JSON.stringify(this.value());
     this.element.dispatchEvent(new CustomEvent("picker:change", { bubbles: true, detail: { value: this.value() } }));
   }
 
   value() {
-    return [...this.chosen].filter(([, c]) => c.all || c.in.size).map(([source, c]) => ({ data_source: source, parents_in: c.all ? null : [...c.in], parents_not_in: [...c.out] }));
+    return [...this.chosen].filter(([, c]) => c.all || c.in.size).map(([source, c]) => {
+      const entry = { data_source: source, parents_in: c.all ? null : [...c.in], parents_not_in: [...c.out] };
+      if (!this.list) return entry;
+      const kept = c.all ? ["", ...c.in] : [...c.in];
+      if (c.all) entry.parents_in = null;
+      return { ...entry, lines: Object.fromEntries(kept.filter((id) => c.lines.has(id)).map((id) => [id, c.lines.get(id)])) };
+    });
+  }
+
+  // ---- What is ticked, below the tree: whether more comes in later, and which part of it ----------------------------
+
+  showLines() {
+    if (!this.list) return;
+    const [[source, chosen] = []] = [...this.chosen];
+    const wanted = !chosen ? [] : chosen.all ? [""] : [...chosen.in];
+    const there = new Map([...this.list.children].map((line) => [line.dataset.line, line]));
+    for (const [id, line] of there) if (!wanted.includes(id)) line.remove();
+    for (const id of wanted) if (!there.has(id)) this.list.append(this.madeLine(source, chosen, id));
+    this.list.hidden = !wanted.length;
+  }
+
+  madeLine(source, chosen, id) {
+    const line = this.element.querySelector("[data-picker-line]").content.cloneNode(true).firstElementChild;
+    const row = this.element.querySelector(`li[data-node="${id}"] > .tree-row > .tree-name`);
+    const whole = this.element.querySelector(`li[data-source="${source}"] > .tree-row > .tree-name`);
+    line.dataset.line = id;
+    line.querySelector("[data-line-title]").textContent = id ? row?.textContent ?? this.titles.get(id) ?? "A place that is not shown now" : `Everything in ${whole?.textContent ?? "it"}`;
+    const kept = chosen.lines.get(id);
+    line.querySelector("[data-line-later]").checked = kept?.future ?? true;
+    let filled = false;
+    for (const field of line.querySelectorAll("[data-option] :is(input, select, textarea)")) {
+      const name = field.name;
+      // Each line has fields of the same names: what labels point to is made its own.
+      const label = field.id && line.querySelector(`label[for="${field.id}"]`);
+      field.id = `${name}-${id || "all"}`;
+      if (label) label.htmlFor = field.id;
+      field.removeAttribute("name");
+      field.dataset.name = name;
+      field.removeAttribute("required");
+      const value = kept?.options?.[name];
+      if (value === undefined) continue;
+      filled = true;
+      if (field.type === "checkbox") field.checked = Boolean(value); else field.value = Array.isArray(value) ? value.join("\n") : value;
+    }
+    const details = line.querySelector("details");
+    if (details && filled) details.open = true;
+    return line;
+  }
+
+  changeLine(line) {
+    const [[, chosen]] = [...this.chosen];
+    const options = {};
+    for (const field of line.querySelectorAll("[data-option] [data-name]")) {
+      const value = field.type === "checkbox" ? field.checked : field.value.trim();
+      if (value) options[field.dataset.name] = value;
+    }
+    chosen.lines.set(line.dataset.line, { future: line.querySelector("[data-line-later]").checked, options });
+    this.write();
+  }
+
+  untick(id) {
+    const [[, chosen]] = [...this.chosen];
+    if (id) chosen.in.delete(id); else chosen.all = false;
+    if (!chosen.all && !chosen.in.size) chosen.out.clear();
+    this.show();
+    this.write();
   }
 
   show() {
@@ -161,10 +295,11 @@ class Picker {
       box.disabled = lefOut || (!this.excludes && chain.length > 0 && above.some((id) => chosen.in.has(id)));
       box.title = lefOut ? "Left out with what is above it: tick that first" : box.disabled ? "Comes with what is above it" : "";
     }
+    this.showLines();
     const words = this.value().map((entry) => {
       const name = this.element.querySelector(`li[data-source="${entry.data_source}"] > .tree-row > .tree-name`)?.textContent ?? "A source";
       const without = entry.parents_not_in.length ? `, without ${entry.parents_not_in.length}` : "";
-      return entry.parents_in === null ? `${name}: everything, and whatever is added later${without}` : `${name}: ${entry.parents_in.length} ticked${without}`;
+      return entry.parents_in === null ? `${name}: everything${this.list ? "" : ", and whatever is added later"}${without}` : `${name}: ${entry.parents_in.length} ticked${without}`;
     });
     this.element.querySelector("[data-picker-words]").textContent = words.join("; ") || "Nothing is ticked yet.";
   }
@@ -185,8 +320,21 @@ class Picker {
         source.append(list);
         button.setAttribute("aria-expanded", "true");
         say(source);
+        this.searchThere(source, list, url, asked);
       });
     }
+  }
+
+  /** What the place itself finds, besides what it told of before. */
+  async searchThere(source, list, url, asked) {
+    const place = list.querySelector(":scope > [data-tree-there]");
+    if (!place) return;
+    url.searchParams.set("there", "1");
+    const rows = await fetchRows(url);
+    if (asked !== this.asked || !place.isConnected) return;
+    place.insertAdjacentHTML("beforebegin", rows);
+    place.remove();
+    say(source);
   }
 }
 

@@ -36,14 +36,6 @@ def handbook(cast):
 
 
 @pytest.fixture
-def folder_root(tmp_path, settings):
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "a.md").write_text("# A\n\nText.")
-    settings.FOLDER_ROOTS = [tmp_path]
-    return tmp_path / "docs"
-
-
-@pytest.fixture
 def as_(cast, client):
     def sign_in(who):
         client.force_login(getattr(cast, who).user)
@@ -52,7 +44,7 @@ def as_(cast, client):
     return sign_in
 
 
-# ---- The list and connecting ---------------------------------------------------------------------------------------
+# ---- The list ------------------------------------------------------------------------------------------------------
 
 
 def test_the_list_says_in_words_how_each_source_is(cast, as_, handbook):
@@ -87,52 +79,6 @@ def test_a_member_sees_only_sources_that_their_spaces_read(cast, as_):
 def test_an_empty_list_says_the_next_step(as_):
     assert url("data_new") in as_("builder").get(url("data")).content.decode()
     assert "Ask one of them" in as_("member").get(url("data")).content.decode()
-
-
-def test_a_folder_is_connected_and_its_first_sync_begins(cast, as_, folder_root):
-    company = Space.objects.get(workspace=cast.workspace, name="Company")
-    form = {
-        "path": str(folder_root),
-        "name": "Docs",
-        "spaces": [company.pk],
-        "schedule": "daily",
-        "exclude": "*.tmp, x/**",
-    }
-    answer = as_("builder").post(url("data_new") + "?kind=folder", form)
-    source = DataSource.objects.get(name="Docs")
-    assert answer["Location"] == url("data_source", source.pk)
-    assert source.config == {"path": str(folder_root), "exclude": ["*.tmp", "x/**"]}
-    assert source.runs.get().trigger == "first"
-
-
-def test_a_folder_that_may_not_be_read_is_told_beside_its_field(cast, as_, folder_root):
-    company = Space.objects.get(workspace=cast.workspace, name="Company")
-    form = {"path": "/etc", "name": "Docs", "spaces": [company.pk], "schedule": "off"}
-    answer = as_("builder").post(url("data_new") + "?kind=folder", form, **HTMX)
-    assert answer.status_code == 422
-    assert "errorlist" in answer.content.decode()
-    assert not DataSource.objects.exists()
-    test = as_("builder").post(url("data_test", "folder"), {"path": "/etc"}).content.decode()
-    assert 'data-tone="bad"' in test
-    test = as_("builder").post(url("data_test", "folder"), {"path": str(folder_root)}).content.decode()
-    assert 'data-tone="ok"' in test
-
-
-def test_an_unknown_kind_is_not_there(as_):
-    assert as_("admin").get(url("data_new") + "?kind=telepathy").status_code == 404
-
-
-def test_a_member_connects_nothing(as_):
-    assert as_("member").get(url("data_new")).status_code == 403
-
-
-def test_a_builder_gives_data_only_to_spaces_of_theirs(cast, as_):
-    vault = factories.space(cast.workspace, cast.admin, name="Vault")
-    client = as_("builder")
-    assert "Vault" not in client.get(url("data_new") + "?kind=upload").content.decode()
-    answer = client.post(url("data_new") + "?kind=upload", {"name": "X", "spaces": [vault.pk]})
-    assert answer.status_code == 422
-    assert not DataSource.objects.exists()
 
 
 # ---- Contents ------------------------------------------------------------------------------------------------------

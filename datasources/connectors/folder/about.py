@@ -13,10 +13,10 @@ ABOUT = About(
             "include",
             "Only these files",
             kind="lines",
-            placeholder="*.md, reports/**",
-            help="Patterns with commas between. Empty takes everything.",
+            placeholder="*.md\nreports/**",
+            help="Patterns, one a line. Empty takes everything.",
         ),
-        Setting("exclude", "Not these files", kind="lines", placeholder="drafts/**, *.tmp"),
+        Setting("exclude", "Not these files", kind="lines", placeholder="drafts/**\n*.tmp"),
     ),
     unit="files",
 )

@@ -9,5 +9,6 @@ ABOUT = About(
     words="Files, folders and zips that you drop into the browser.",
     schedules=(),
     tree=False,
+    files=True,
     unit="files",
 )

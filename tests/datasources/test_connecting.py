@@ -1,0 +1,516 @@
+"""Connecting a place in the browser, step by step, by the cast."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from datasources import connecting, offering, sources
+from datasources.connectors.base import ConnectorError
+from datasources.models import DataSource, Level, Node, Selection, node_id
+from datasources.oauth import secret_of
+from portal.models import AuditEvent, Credential, Space
+from tests import factories
+from tests.datasources.places import TOKEN, Wiki, page, wiki  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+
+def url(name, *args):
+    return reverse(name, args=["acme", *args])
+
+
+@pytest.fixture
+def as_(cast, client):
+    def sign_in(who):
+        client.force_login(getattr(cast, who).user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def folder_root(tmp_path, settings):
+    (tmp_path / "docs" / "leave").mkdir(parents=True)
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nText.")
+    (tmp_path / "docs" / "leave" / "sick.md").write_text("# Sick\n\nText.")
+    settings.FOLDER_ROOTS = [tmp_path]
+    return tmp_path / "docs"
+
+
+@pytest.fixture
+def draft(cast, wiki):  # noqa: F811
+    entered = connecting.read_entered("wiki", config={}, auth="token", fields={"token": TOKEN})
+    return connecting.save_draft(workspace=cast.workspace, by=cast.builder.user, kind="wiki", entered=entered)
+
+
+def read(source, parent=""):
+    """What the thread would do."""
+    level = offering.ask(source, parent)
+    offering.read_level(level)
+    return Level.objects.get(pk=level.pk)
+
+
+def ticks(source, inside, outside=(), **lines):
+    entry = {"data_source": str(source.pk), "parents_in": inside, "parents_not_in": list(outside), "lines": lines}
+    return json.dumps([entry])
+
+
+def at(source, external_id):
+    return str(node_id(source.pk, external_id))
+
+
+# ---- The kinds -----------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_is_offered_with_its_words(as_):
+    from datasources.connectors.registry import CONNECTORS
+
+    shown = as_("builder").get(url("data_new")).content.decode()
+    for about in CONNECTORS.values():
+        assert f"?kind={about.kind}" in shown
+    assert "data-find-kind" in shown
+
+
+def test_the_form_of_every_kind_asks_for_what_its_connector_says(as_):
+    from datasources.connectors.registry import CONNECTORS
+
+    client = as_("builder")
+    for about in CONNECTORS.values():
+        shown = client.get(url("data_new") + f"?kind={about.kind}").content.decode()
+        for way in about.auths:
+            for setting in way.fields:
+                assert f'name="{way.name}-{setting.name}"' in shown, (about.kind, setting.name)
+            for scope in way.scopes:
+                assert scope in shown
+        for setting in about.settings:
+            assert f'name="s-{setting.name}"' in shown, (about.kind, setting.name)
+
+
+def test_an_unknown_kind_is_not_there(as_):
+    assert as_("admin").get(url("data_new") + "?kind=telepathy").status_code == 404
+
+
+def test_a_member_connects_nothing(as_, draft):
+    client = as_("member")
+    assert client.get(url("data_new")).status_code == 403
+    for name in ("data_connect", "data_choose", "data_finish", "data_offered", "data_estimate", "data_sign_in"):
+        assert client.get(url(name, draft.pk)).status_code == 403, name
+
+
+def test_a_draft_is_nobody_elses(cast, as_, draft):
+    other = factories.member(cast.workspace, "builder")
+    client = as_("builder")
+    client.force_login(other.user)
+    for name in ("data_connect", "data_choose", "data_finish", "data_offered", "data_estimate", "data_source"):
+        assert client.get(url(name, draft.pk)).status_code == 404, name
+    assert client.get(reverse("data_choose", args=["umbra", draft.pk])).status_code == 404
+    assert "Wiki" not in client.get(url("data")).content.decode()
+
+
+# ---- A folder, the whole way ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_connected_chosen_and_started(cast, as_, folder_root):
+    client = as_("builder")
+    answer = client.post(url("data_new") + "?kind=folder", {"s-path": str(folder_root), "s-exclude": "*.tmp\nx/**"})
+    source = DataSource.objects.get()
+    assert source.state == "draft"
+    assert source.config == {"path": str(folder_root), "exclude": ["*.tmp", "x/**"]}
+    assert source.name == "docs"
+    assert answer["Location"] == url("data_choose", source.pk)
+    assert not source.runs.exists()
+    assert client.get(url("data_choose", source.pk)).status_code == 200
+    read(source)
+    level = client.get(url("data_offered", source.pk)).content.decode()
+    assert "leave" in level
+    assert "a.md" in level
+    answer = client.post(url("data_choose", source.pk), {"choice": ticks(source, [at(source, "leave")])})
+    assert answer["Location"] == url("data_finish", source.pk)
+    line = Selection.objects.get()
+    assert (str(line.node), line.external_id, line.include) == (at(source, "leave"), "leave", True)
+    estimate = client.get(url("data_estimate", source.pk)).content.decode()
+    assert "on this machine" in estimate
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    answer = client.post(url("data_finish", source.pk), {"name": "Docs", "spaces": [company.pk], "schedule": "daily"})
+    assert answer["Location"] == url("data_source", source.pk)
+    source.refresh_from_db()
+    assert (source.state, source.name, source.schedule) == ("new", "Docs", "daily")
+    assert source.runs.get().trigger == "first"
+    assert source.grants.get().space == company
+
+
+def test_a_folder_that_may_not_be_read_is_told_and_begins_nothing(as_, folder_root):
+    client = as_("builder")
+    answer = client.post(url("data_new") + "?kind=folder", {"s-path": "/etc"})
+    assert answer.status_code == 422
+    assert "outside the folders" in answer.content.decode()
+    assert not DataSource.objects.exists()
+    test = client.post(url("data_test", "folder"), {"s-path": "/etc"}).content.decode()
+    assert 'data-tone="bad"' in test
+    test = client.post(url("data_test", "folder"), {"s-path": str(folder_root)}).content.decode()
+    assert 'data-tone="ok"' in test
+    assert "Enter this: Folder" in client.post(url("data_new") + "?kind=folder", {}).content.decode()
+
+
+def test_uploads_take_one_step(cast, as_):
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    client = as_("builder")
+    assert "Who may see it" in client.get(url("data_new") + "?kind=upload").content.decode()
+    client.post(url("data_new") + "?kind=upload", {"name": "Papers", "spaces": [company.pk]})
+    source = DataSource.objects.get()
+    assert (source.name, source.state) == ("Papers", "new")
+    assert not source.runs.exists()
+
+
+def test_a_builder_gives_data_only_to_spaces_of_theirs(cast, as_):
+    vault = factories.space(cast.workspace, cast.admin, name="Vault")
+    client = as_("builder")
+    assert "Vault" not in client.get(url("data_new") + "?kind=upload").content.decode()
+    answer = client.post(url("data_new") + "?kind=upload", {"name": "X", "spaces": [vault.pk]})
+    assert answer.status_code == 422
+    assert not DataSource.objects.filter(state="new").exists()
+
+
+def test_an_export_is_handed_over_before_one_chooses(as_):
+    client = as_("builder")
+    client.post(url("data_new") + "?kind=notion_export", {"auth": "none"})
+    source = DataSource.objects.get()
+    assert client.get(url("data_resume", source.pk))["Location"] == url("data_files", source.pk)
+    assert "drop" in client.get(url("data_files", source.pk)).content.decode()
+    client.post(
+        url("data_source_upload", source.pk), {"file": SimpleUploadedFile("export.zip", b"PK\x05\x06" + bytes(18))}
+    )
+    assert not source.runs.exists()
+    assert "export.zip" in client.get(url("data_files", source.pk)).content.decode()
+
+
+# ---- Keys ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_tested_kept_encrypted_and_never_shown(cast, as_, wiki):  # noqa: F811
+    client = as_("builder")
+    wrong = client.post(url("data_new") + "?kind=wiki", {"auth": "token", "token-token": "wrong-token-1234"})
+    assert wrong.status_code == 422
+    assert "refuses the token" in wrong.content.decode()
+    assert "wrong-token-1234" not in wrong.content.decode()
+    assert not Credential.objects.exists()
+    client.post(url("data_new") + "?kind=wiki", {"auth": "token", "token-token": TOKEN, "s-drafts": "on"})
+    source = DataSource.objects.get()
+    assert source.config == {"drafts": True}
+    credential = source.credential
+    assert (credential.kind, credential.base_url, credential.key_hint) == ("wiki", "", TOKEN[-4:])
+    assert TOKEN.encode() not in bytes(credential.secret_encrypted)
+    assert secret_of(credential) == {"auth": "token", "token": TOKEN}
+    assert TOKEN not in client.get(url("data_connect", source.pk)).content.decode()
+    told = AuditEvent.objects.get(action="credential.create")
+    assert TOKEN not in json.dumps(told.after)
+
+
+def test_the_key_that_is_kept_need_not_be_entered_again(as_, draft):
+    client = as_("builder")
+    client.post(url("data_connect", draft.pk), {"auth": "token", "s-languages": "de\nen"})
+    draft.refresh_from_db()
+    assert draft.config == {"languages": ["de", "en"]}
+    assert secret_of(draft.credential)["token"] == TOKEN
+
+
+def test_another_address_needs_the_key_again(as_, draft, settings):
+    settings.PRIVATE_HOSTS = ["127.0.0.0/8"]
+    client = as_("builder")
+    answer = client.post(url("data_connect", draft.pk), {"auth": "token", "base_url": "http://127.0.0.1:1"})
+    assert answer.status_code == 422
+    assert "Enter this: Token" in answer.content.decode()
+    draft.refresh_from_db()
+    assert draft.config == {}
+    client.post(
+        url("data_connect", draft.pk), {"auth": "token", "base_url": "http://127.0.0.1:1/", "token-token": TOKEN}
+    )
+    draft.refresh_from_db()
+    assert draft.config["base_url"] == draft.credential.base_url == "http://127.0.0.1:1"
+
+
+def test_a_source_is_not_pointed_elsewhere_with_its_key(cast, draft):
+    DataSource.objects.update(state="ok")
+    draft.refresh_from_db()
+    with pytest.raises(ValidationError, match="enter the key again"):
+        sources.update_source(draft, by=cast.admin.user, config={"base_url": "https://evil.example"})
+
+
+def test_a_private_address_needs_the_operator(as_, wiki, settings):  # noqa: F811
+    settings.PRIVATE_HOSTS = []
+    answer = as_("builder").post(
+        url("data_new") + "?kind=wiki", {"auth": "token", "token-token": TOKEN, "base_url": "http://10.0.0.7"}
+    )
+    assert answer.status_code == 422
+    assert "ATRIUM_PRIVATE_HOSTS" in answer.content.decode()
+
+
+def test_a_key_serves_more_sources_of_whoever_entered_it(cast, as_, draft):
+    client = as_("builder")
+    shown = client.get(url("data_new") + "?kind=wiki").content.decode()
+    assert str(draft.credential_id) in shown
+    client.post(url("data_new") + "?kind=wiki", {"auth": "token", "credential": str(draft.credential_id)})
+    assert DataSource.objects.filter(credential=draft.credential).count() == 2
+    other = factories.member(cast.workspace, "builder")
+    client.force_login(other.user)
+    assert str(draft.credential_id) not in client.get(url("data_new") + "?kind=wiki").content.decode()
+    answer = client.post(url("data_new") + "?kind=wiki", {"auth": "token", "credential": str(draft.credential_id)})
+    assert answer.status_code == 422
+
+
+def test_the_admin_names_the_kind_and_does_not_enter_its_secret(cast, as_, draft):
+    from portal import credentials
+
+    client = as_("admin")
+    page_ = client.get(f"/w/acme/govern/portal/credential/{draft.credential_id}/change/").content.decode()
+    assert "Wiki" in page_
+    assert "with its source" in page_
+    assert 'name="api_key"' not in page_
+    with pytest.raises(ValidationError, match="with its source"):
+        credentials.update_credential(draft.credential, by=cast.admin.user, api_key="x")
+    assert credentials.check_credential(draft.credential, by=cast.admin.user).check_ok is True
+    Wiki.break_with = ConnectorError("Revoked", permanent=True)
+    assert credentials.check_credential(draft.credential, by=cast.admin.user).check_message == "Revoked"
+    with pytest.raises(ValidationError, match="Data sources use this key"):
+        credentials.remove_credential(draft.credential, by=cast.admin.user)
+
+
+# ---- Drafts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_draft_is_listed_resumed_and_never_synced(cast, as_, draft):
+    client = as_("builder")
+    listed = client.get(url("data")).content.decode()
+    assert "Not finished" in listed
+    assert client.get(url("data_source", draft.pk))["Location"] == url("data_resume", draft.pk)
+    assert client.get(url("data_resume", draft.pk))["Location"] == url("data_choose", draft.pk)
+    with pytest.raises(ValidationError, match="not finished"):
+        sources.request_sync(draft, by=cast.builder.user)
+    assert not draft.runs.exists()
+
+
+def test_a_draft_is_forgotten_with_its_key_unless_another_source_uses_it(cast, as_, draft):
+    kept = factories.source(cast.workspace, kind="wiki", credential=draft.credential)
+    second = DataSource.objects.create(
+        workspace=cast.workspace, kind="wiki", name="W", state="draft", credential=draft.credential
+    )
+    client = as_("admin")
+    client.post(url("data_forget", draft.pk))
+    assert Credential.objects.exists()
+    kept.delete()
+    client.post(url("data_forget", second.pk))
+    assert not Credential.objects.exists()
+    live = factories.source(cast.workspace)
+    assert client.post(url("data_forget", live.pk)).status_code == 404
+
+
+def test_old_drafts_are_forgotten(draft):
+    assert connecting.forget_old_drafts() == 0
+    DataSource.objects.update(created=timezone.now() - timedelta(days=31))
+    assert connecting.forget_old_drafts() == 1
+    assert not DataSource.objects.exists()
+    assert not Credential.objects.exists()
+
+
+def test_a_source_that_needs_attention_is_connected_anew(cast, as_, draft):
+    DataSource.objects.update(state="needs_attention", state_detail="The token was revoked")
+    client = as_("admin")
+    assert "Connect anew" in client.get(url("data")).content.decode()
+    shown = client.get(url("data_source", draft.pk)).content.decode()
+    assert url("data_connect", draft.pk) in shown
+    client.post(url("data_connect", draft.pk), {"auth": "token", "token-token": TOKEN})
+    draft.refresh_from_db()
+    assert draft.state == "new"
+    assert draft.runs.get().state == "queued"
+
+
+# ---- What a place offers -------------------------------------------------------------------------------------------
+
+
+def test_a_level_is_shown_while_the_rest_is_still_coming(as_, draft):
+    Wiki.pages = {None: [page(f"p{n:05}") for n in range(1000)]}
+    seen = []
+
+    def look(number):
+        if number == 450:
+            listed = offering.listed(draft)
+            seen.append((listed.level.state, listed.total, len(listed.rows)))
+
+    Wiki.on_page = staticmethod(look)
+    level = read(draft)
+    assert seen == [("reading", 400, 200)]
+    assert (level.state, level.items.count()) == ("read", 1000)
+
+
+def test_ten_thousand_at_a_level_come_in_pages_and_in_as_many_queries(as_, draft, django_assert_max_num_queries):
+    Wiki.pages = {None: [page(f"p{n:05}") for n in range(10_000)]}
+    client = as_("builder")
+    client.get(url("data_offered", draft.pk))
+    offering.read_level(draft.levels.get())
+    with django_assert_max_num_queries(16):
+        first = client.get(url("data_offered", draft.pk)).content.decode()
+    assert first.count("data-node=") == 200
+    assert "10\u202f000" in first
+    with django_assert_max_num_queries(16):
+        later = client.get(url("data_offered", draft.pk) + "?first=9800").content.decode()
+    assert later.count("data-node=") == 200
+    assert "data-tree-more" not in later
+    with django_assert_max_num_queries(16):
+        found = client.get(url("data_offered", draft.pk) + "?q=p0777").content.decode()
+    assert found.count("data-node=") == 10
+
+
+def test_what_is_gone_there_goes_from_the_level_and_failures_are_told(as_, draft):
+    read(draft)
+    client = as_("builder")
+    del Wiki.pages[None][0]
+    offering.read_level(offering.ask(draft, anew=True))
+    assert set(draft.levels.get(parent="").items.values_list("external_id", flat=True)) == {"it", "home"}
+    Wiki.break_with = ConnectorError("The wiki asks to slow down")
+    offering.read_level(offering.ask(draft, anew=True))
+    shown = client.get(url("data_offered", draft.pk)).content.decode()
+    assert "asks to slow down" in shown
+    assert "Try again" in shown
+    assert "Machines" in shown
+    assert draft.levels.get(parent="").state == "failed"
+    Wiki.break_with = RuntimeError("boom")
+    level = offering.ask(draft, anew=True)
+    offering.read_level(level)
+    assert "RuntimeError" in Level.objects.get(pk=level.pk).error
+
+
+def test_a_level_that_nobody_reads_any_more_is_begun_anew(draft, django_capture_on_commit_callbacks, monkeypatch):
+    begun = []
+    monkeypatch.setattr(offering, "start", begun.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        offering.ask(draft)
+        offering.ask(draft)
+    assert len(begun) == 1
+    Level.objects.update(begun=timezone.now() - timedelta(minutes=5))
+    with django_capture_on_commit_callbacks(execute=True):
+        offering.ask(draft)
+    assert len(begun) == 2
+    Level.objects.update(state="read", read=timezone.now() - timedelta(days=2))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert offering.ask(draft).state == "reading"
+    assert len(begun) == 3
+
+
+def test_search_finds_what_is_known_and_what_only_the_place_finds(as_, draft):
+    read(draft)
+    client = as_("builder")
+    shown = client.get(url("data_offered", draft.pk) + "?q=leave").content.decode()
+    assert "data-tree-there" in shown
+    assert at(draft, "hr/leave") not in shown
+    there = client.get(url("data_offered", draft.pk) + "?q=leave&there=1").content.decode()
+    assert at(draft, "hr/leave") in there
+    # The way there is kept, and it can be ticked.
+    assert f'data-chain="{at(draft, "hr/leave")} {at(draft, "hr")}"' in there
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "hr/leave")])})
+    assert draft.selections.get().external_id == "hr/leave"
+    assert draft.levels.get(parent="hr").read is None
+    read(draft, "hr")
+    read(draft, "it")
+    assert offering.is_all_known(draft)
+    assert "data-tree-there" not in client.get(url("data_offered", draft.pk) + "?q=leave").content.decode()
+
+
+# ---- Choosing ------------------------------------------------------------------------------------------------------
+
+
+def test_ticks_become_lines_with_what_is_left_out_and_options(as_, draft):
+    read(draft)
+    read(draft, "hr")
+    client = as_("builder")
+    choice = ticks(
+        draft,
+        [at(draft, "hr")],
+        [at(draft, "hr/pay")],
+        **{at(draft, "hr"): {"future": False, "options": {"since": "2026-01-31", "globs": "a*\nb*", "depth": "3"}}},
+    )
+    client.post(url("data_choose", draft.pk), {"choice": choice})
+    inside, outside = draft.selections.order_by("external_id")
+    assert (inside.external_id, inside.include, inside.future) == ("hr", True, False)
+    chosen_at = inside.options.pop("chosen_at")
+    assert inside.options == {"since": "2026-01-31", "globs": ["a*", "b*"], "depth": 3}
+    assert (outside.external_id, outside.include) == ("hr/pay", False)
+    shown = client.get(url("data_choose", draft.pk)).content.decode()
+    assert "2026-01-31" in shown
+    assert chosen_at not in shown
+    client.post(url("data_choose", draft.pk), {"choice": choice})
+    assert draft.selections.get(external_id="hr").options["chosen_at"] == chosen_at
+
+
+@pytest.mark.parametrize("choice", ["", "[]", "nonsense", "{}", "null", '[{"data_source": 1}]'])
+def test_nothing_ticked_or_nonsense_is_told(as_, draft, choice):
+    answer = as_("builder").post(url("data_choose", draft.pk), {"choice": choice})
+    assert answer.status_code == 422
+    assert not draft.selections.exists()
+
+
+def test_unknown_nodes_and_bad_options_are_refused_in_words(as_, draft):
+    read(draft)
+    client = as_("builder")
+    answer = client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "elsewhere")])})
+    assert "no longer there" in answer.content.decode()
+    choice = ticks(draft, None, **{"": {"future": True, "options": {"since": "soon"}}})
+    answer = client.post(url("data_choose", draft.pk), {"choice": choice})
+    assert answer.status_code == 422
+    assert "Pages from" in answer.content.decode()
+
+
+def test_without_scripts_the_top_level_is_ticked_with_plain_boxes(as_, draft):
+    read(draft)
+    client = as_("builder")
+    assert f'name="tick" value="{at(draft, "hr")}"' in client.get(url("data_choose", draft.pk)).content.decode()
+    client.post(url("data_choose", draft.pk), {"plain": "some", "tick": [at(draft, "hr")]})
+    assert draft.selections.get().external_id == "hr"
+    client.post(url("data_choose", draft.pk), {"plain": "all"})
+    assert draft.selections.get().node is None
+
+
+def test_a_choice_that_changes_takes_out_and_brings_in_only_the_difference(cast, as_, draft):
+    DataSource.objects.update(state="ok", last_synced=timezone.now())
+    draft.refresh_from_db()
+    for space, names in (("hr", ("leave", "pay")), ("it", ("vpn",))):
+        above = factories.node(draft, space)
+        for name in names:
+            factories.node(draft, f"{space}/{name}", parent=above, text="Text.")
+    factories.node(draft, "home", text="Text.")
+    client = as_("admin")
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "hr")], [at(draft, "hr/pay")])})
+    gone = set(Node.objects.filter(gone="agreed").values_list("external_id", flat=True))
+    assert gone == {"hr/pay", "it", "it/vpn", "home"}
+    run = draft.runs.get()
+    assert (run.trigger, run.full) == ("full", True)
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "hr")], [at(draft, "hr/pay")])})
+    assert draft.runs.count() == 1
+
+
+def test_the_estimate_is_in_words_and_a_failure_too(cast, as_, draft):
+    client = as_("builder")
+    shown = client.get(url("data_estimate", draft.pk)).content.decode()
+    assert "~120" in shown
+    assert "~600" in shown
+    assert "about 40 s on this machine" in shown
+    Wiki.break_with = ConnectorError("The wiki has a fault of its own just now")
+    shown = client.get(url("data_estimate", draft.pk)).content.decode()
+    assert "fault of its own" in shown
+    assert "Ask again" in shown
+
+
+def test_mirroring_is_asked_for_where_the_place_can(cast, as_, draft):
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    client = as_("builder")
+    assert "Only for who may read it there" in client.get(url("data_finish", draft.pk)).content.decode()
+    client.post(
+        url("data_finish", draft.pk), {"name": "W", "spaces": [company.pk], "schedule": "hourly", "mirror": "on"}
+    )
+    draft.refresh_from_db()
+    assert draft.mirror
+    assert client.get(url("data_finish", draft.pk)).status_code == 404
