@@ -64,9 +64,9 @@ class Prepared(Generic[M]):
 
 
 def statement(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Run one statement, its parameters beside it rather than quoted into it; what it returns, if anything."""
+    """Run one statement, its parameters ($1, $2 …) beside it rather than quoted into it; what it returns, if anything."""
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor, connection.wrap_database_errors:
+    with psycopg.RawCursor(connection.connection) as cursor, connection.wrap_database_errors:
         cursor.execute(sql.encode(), parameters)
         return cursor.fetchall() if cursor.description else []
 
@@ -76,16 +76,18 @@ def insert(rows: Iterable[Model]) -> None:
     rows = list(rows)
     if not rows:
         return
-    fields, columns = _columns(type(rows[0]))
-    places = f"({', '.join(['%s'] * len(fields))})"
-    values = [f.get_db_prep_save(f.pre_save(row, True), connection) for row in rows for f in fields]
-    statement(f"INSERT INTO {columns} VALUES {', '.join([places] * len(rows))}", values)  # noqa: S608  names of ours
+    fields, sql = _insertion(type(rows[0]), len(rows))
+    statement(sql, [f.get_db_prep_save(f.pre_save(row, True), connection) for row in rows for f in fields])
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
 
 
-@lru_cache(maxsize=32)
-def _columns(model: type[Model]) -> tuple[list[Any], str]:
+@lru_cache(maxsize=256)
+def _insertion(model: type[Model], rows: int) -> tuple[list[Any], str]:
     fields = [f for f in model._meta.local_concrete_fields if not isinstance(f, AutoField)]
-    quote = connection.ops.quote_name
-    return fields, f"{quote(model._meta.db_table)} ({', '.join(quote(f.column) for f in fields)})"
+    number, quote = len(fields), connection.ops.quote_name
+    places = ", ".join(
+        f"({', '.join(f'${first + n}' for n in range(1, number + 1))})" for first in range(0, rows * number, number)
+    )
+    columns = ", ".join(quote(f.column) for f in fields)
+    return fields, f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES {places}"  # noqa: S608  names of ours

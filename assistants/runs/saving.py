@@ -114,8 +114,8 @@ def _open(units: Iterable[Unit]) -> None:
         statement(
             """
                 UPDATE assistants_conversation c
-                SET head_id = w.head, updated = %s, title = CASE WHEN c.title = '' THEN w.title ELSE c.title END
-                FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS w (id, head, title) WHERE c.id = w.id
+                SET head_id = w.head, updated = $1, title = CASE WHEN c.title = '' THEN w.title ELSE c.title END
+                FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS w (id, head, title) WHERE c.id = w.id
                 """,
             [
                 timezone.now(),
@@ -133,9 +133,9 @@ def _touch(units: Sequence[Unit]) -> dict[UUID, bool]:
     running = statement(
         """
             UPDATE assistants_message m
-            SET content = w.content, last_seq = GREATEST(m.last_seq, w.last), lease_until = %s, worker = w.worker,
+            SET content = w.content, last_seq = GREATEST(m.last_seq, w.last), lease_until = $1, worker = w.worker,
                 status = 'running'
-            FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[]) AS w (id, content, last, worker)
+            FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[]) AS w (id, content, last, worker)
             WHERE m.id = w.id AND m.status IN ('queued', 'running')
             RETURNING m.id, m.stop_requested
             """,
@@ -159,9 +159,9 @@ def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
         """
             UPDATE assistants_message m
             SET content = w.content, last_seq = w.last, status = w.status, error_code = w.code, error_detail = w.detail,
-                found = w.found, scope = w.scope, usage = w.usage, finished = %s, lease_until = NULL
-            FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::jsonb[],
-                        %s::jsonb[]) AS w (id, content, last, status, code, detail, found, scope, usage)
+                found = w.found, scope = w.scope, usage = w.usage, finished = $1, lease_until = NULL
+            FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::jsonb[],
+                        $10::jsonb[]) AS w (id, content, last, status, code, detail, found, scope, usage)
             WHERE m.id = w.id AND m.status IN ('queued', 'running')
             RETURNING m.id
             """,
