@@ -20,6 +20,7 @@ register("datasource.create", Role.BUILDER, "write", "connect data sources")
 register("datasource.manage", Role.BUILDER, "write", "manage data sources")
 register("grant.manage", Role.ADMIN, "admin", "decide which space sees which part of a source")
 register("document.view", Role.MEMBER, "read", "read documents")
+register("table.view", Role.MEMBER, "read", "browse tables and ask them by SQL")
 register("search.use", Role.MEMBER, "read", "search")
 
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from datasources.models import DataSource, Grant, Node
+from datasources.models import DataSource, Grant, Node, Table
 from portal.models import Space, Workspace
 from portal.registry import MenuItem, PaletteSource, Panel, Step, registries
 
@@ -51,8 +51,16 @@ def _find_documents(request: Any, text: str) -> list[tuple[str, str, str]]:
     return [(row.document.shown_title, reverse("document", args=[slug, row.pk]), row.path) for row in rows]
 
 
+def _find_tables(request: Any, text: str) -> list[tuple[str, str, str]]:
+    named = Q(label__icontains=text) | Q(node__title__icontains=text)
+    rows = Table.objects.readable_by(request.membership).filter(named).select_related("node").order_by("node__title")
+    slug = request.workspace.slug
+    return [(row.title, reverse("table", args=[slug, row.pk]), row.node.path) for row in rows[:MOST]]
+
+
 def hang_up() -> None:
     registries.menu.add("data", MenuItem("Data", "data", "circle-stack", "datasource.view", weight=30))
+    registries.menu.add("tables", MenuItem("Tables", "tables", "table-cells", "table.view", weight=32))
     registries.steps.add(
         "data",
         Step(
@@ -68,4 +76,5 @@ def hang_up() -> None:
     )
     registries.panel("spaces").add("data", Panel("datasources/space_sees.html", _seen_by))
     registries.palette.add("sources", PaletteSource("Data sources", _find_sources, weight=30))
+    registries.palette.add("tables", PaletteSource("Tables", _find_tables, weight=35))
     registries.palette.add("documents", PaletteSource("Documents", _find_documents, weight=40))

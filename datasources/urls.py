@@ -12,6 +12,7 @@ from datasources import (
     views_governing,
     views_hooks,
     views_source,
+    views_tables,
     views_tree,
 )
 from datasources.api import routes as api
@@ -46,6 +47,10 @@ urlpatterns: list[Any] = [
     path("data/<uuid:pk>/delete/", views_governing.source_delete, name="data_source_delete"),
     path("data/<uuid:pk>/upload/", views_governing.upload, name="data_source_upload"),
     path("data/<uuid:pk>/upload/remove/", views_governing.upload_remove, name="data_source_upload_remove"),
+    path("tables/", views_tables.tables, name="tables"),
+    path("tables/query/", views_tables.query, name="tables_query"),
+    path("tables/<uuid:pk>/", views_tables.table, name="table"),
+    path("tables/<uuid:pk>/csv/", views_tables.table_csv, name="table_csv"),
     path("documents/<uuid:node>/", views_document.document, name="document"),
 ]
 # Outside of any workspace: vendors call it.

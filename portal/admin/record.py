@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
 from portal.admin.site import site
 from portal.models import ApiKey, AuditEvent, UsageRecord, User
+from portal.spreadsheets import as_cell
 
 
 def _revoke(row: ApiKey, by: User) -> str:
@@ -83,16 +83,6 @@ class UsageAdmin(GovernAdmin):
         "cost",
     )
     readonly_fields = fields
-
-
-# What a spreadsheet would take for a formula when it begins a cell.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def as_cell(value: Any) -> str:
-    """Text that a spreadsheet shows and never runs: a leading quote marks it as text."""
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 class _Lines:
