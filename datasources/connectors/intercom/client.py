@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from intercom import Intercom
@@ -55,17 +56,12 @@ class Client:
         return self._ask(self.api.admins.list, "Read admins").admins or ()
 
     def collections(self) -> Iterator[Any]:
-        page = 1
-        while True:
-            number = page
-            answer = self._ask(
-                lambda number=number: self.api.help_centers.collections.list(page=number, per_page=ARTICLES),
-                "Read and list articles",
-            )
+        page = pages = 1
+        while page <= pages:
+            ask = partial(self.api.help_centers.collections.list, page=page, per_page=ARTICLES)
+            answer = self._ask(ask, "Read and list articles")
             yield from answer.items or ()
-            if page >= _pages(answer.response):
-                return
-            page += 1
+            page, pages = page + 1, _pages(answer.response)
 
     def articles(self, page: int) -> tuple[Sequence[Any], int, int]:
         """(articles of a page, how many pages, how many articles)"""

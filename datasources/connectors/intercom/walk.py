@@ -82,19 +82,17 @@ class Walk:
         return bool(below) or lines.takes("collection:")
 
     def filters(self, after: int, *, everywhere: bool = False) -> list[Filter] | None:
-        """The search for what is chosen, changed since ``after``; None where no team is.
+        """The search for what may be chosen, changed since ``after``; None where no team is.
 
-        ``everywhere``: of all teams, so that a conversation that left a chosen team is seen, too.
+        ``everywhere``: of all teams, so that a conversation that left a chosen team is seen, too. So it is where those
+        without a team are chosen: Intercom does not say whether "not in these teams" finds them.
         """
         found: list[Filter] = [("updated_at", ">", max(after, self.begin) - 1)]
         taken = [key for key in self.teams if self.lines.takes(key)]
         if not taken:
             return None
-        if everywhere or len(taken) == len(self.teams):
+        if everywhere or NO_TEAM in taken:
             return found
-        if NO_TEAM in taken:
-            left = [key.removeprefix("team:") for key in self.teams if key not in taken]
-            return [*found, ("team_assignee_id", "NIN", left)]
         return [*found, ("team_assignee_id", "IN", [key.removeprefix("team:") for key in taken])]
 
     # articles

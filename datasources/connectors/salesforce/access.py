@@ -78,8 +78,9 @@ class Access:
 
     def _by_key(self, session: requests.Session) -> tuple[str, str]:
         test = "test." in self.base or ".sandbox." in self.base
+        key = self.secret.get("client_id", "")
         claims = {
-            "iss": self.secret.get("client_id", ""),
+            "iss": key,
             "sub": self.secret.get("username", ""),
             "aud": "https://test.salesforce.com" if test else LOGIN,
             "exp": int(time.time()) + 180,
@@ -92,15 +93,8 @@ class Access:
             ) from error
         data = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
         # The two arguments before the last are only for a warning and for proxies, which the session has settled.
-        token, host = token_login(
-            f"{self.base}/services/oauth2/token",
-            data,
-            "login",
-            claims["iss"],
-            None,
-            None,
-            session,  # type: ignore[arg-type]
-        )
+        address = f"{self.base}/services/oauth2/token"
+        token, host = token_login(address, data, "login", key, None, None, session)
         return str(token), str(host)
 
     def _host_of(self, token: str, session: requests.Session) -> str:

@@ -54,6 +54,8 @@ class Walk:
         self.client, self.lines, self.wanted, self.named = client, lines, wanted, named
         self._visible: Mapping[str, Record] | None = None
         self._told: set[str] = set()
+        """Of a run from a cursor alone: what a whole listing tells may be very much."""
+        self._counts = False
 
     @property
     def visible(self) -> Mapping[str, Record]:
@@ -105,6 +107,7 @@ class Walk:
         node = self.object_node(shape, chosen)
         yield Upsert(node if self.lines.takes(node.external_id) else replace(node, has_text=False))
         since = None if place.whole else place.since
+        self._counts = since is not None
         if since is None or (node.modified is not None and node.modified >= since):
             yield from self._changed(shape, chosen, place, since)
         if since is not None:
@@ -125,7 +128,8 @@ class Walk:
     def _told_record(self, shape: Shape, record: Record) -> Iterator[Change]:
         node = self.record_node(shape, record)
         if self.lines.takes(node.external_id, object_id(shape.name)):
-            self._told.add(node.external_id)
+            if self._counts:
+                self._told.add(node.external_id)
             yield Upsert(node)
 
     def _commented(self, shape: Shape, chosen: Chosen, since: datetime) -> Iterator[Change]:

@@ -132,7 +132,7 @@ def test_html_goes_to_the_extractor(elastic: Place) -> None:
 def test_a_query_narrows_what_comes_in(elastic: Place, where: str) -> None:
     elastic.server.indices["handbook"]["pay"]["status"] = "draft"
     query = '{"query": {"term": {"status": "published"}}}'
-    config = {"query": query} if where == "settings" else {}
+    config: dict[str, Any] = {"query": query} if where == "settings" else {}
     options = {"query": query} if where == "line" else {}
     chosen = [Chosen("index:handbook", options=options)]
     assert Seen().run(elastic.connector(**config), chosen).documents() == {"doc:handbook/leave"}

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -288,7 +289,7 @@ class SalesforceServer(Loopback):
         if query.scope == "mine":
             found = [record for record in found if value(record, "Owner.Name") == "Ann Kaur"]
         for path, descending in reversed(query.order):
-            found.sort(key=lambda record, path=path: str(value(record, path) or ""), reverse=descending)
+            found = sorted(found, key=partial(_sort_key, path), reverse=descending)
         return found[: query.limit]
 
     def _shown(self, record: Json, query: Query) -> Json:
@@ -301,6 +302,10 @@ class SalesforceServer(Loopback):
             rows = [self._shown(child, below) for child in self._found("CaseComment", below, children)]
             shown[relation] = {"totalSize": len(rows), "done": True, "records": rows} if rows else None
         return shown
+
+
+def _sort_key(path: str, record: Json) -> str:
+    return str(value(record, path) or "")
 
 
 def stamp(moment: datetime) -> str:
