@@ -58,6 +58,10 @@ def request_sync(
             if by is not None:
                 audit.record("source.sync", workspace=source.workspace, actor=by, target=source)
             enqueue_run(run.pk)
+        elif by is not None and run.state == RunState.QUEUED and run.not_before and not run.attempts:
+            # It waited because the source kept failing. A person who asks may have mended it.
+            SyncRun.objects.filter(pk=run.pk).update(not_before=None)
+            enqueue_run(run.pk)
         elif again:
             DataSource.objects.filter(pk=source.pk).update(again=True)
         elif run.state == RunState.PAUSED and trigger == Trigger.PERSON:

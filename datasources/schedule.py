@@ -9,18 +9,23 @@ from datasources.hooks import forget_deliveries
 from datasources.models import DataSource, SyncRun
 from datasources.runs import request_look, request_sync
 from datasources.sync import sync_source
-from datasources.syncing.leases import claimable, free_dead_leases, should_yield
+from datasources.syncing.leases import claimable, free_dead_leases
 from datasources.syncing.queueing import enqueue_deletion, enqueue_run
+from datasources.syncing.turns import next_run
 
 log = structlog.get_logger(__name__)
 
 State = DataSource.State
 
 
-def take_turn(run: SyncRun) -> None:
-    """Sync, unless another workspace waits for a worker while this one has one: then the next round offers it again."""
-    if not should_yield(run):
-        sync_source(run)
+def take_turn() -> None:
+    """A worker is free: sync what is next by workspace (see syncing/turns.py), and put what follows on the queue."""
+    run = next_run()
+    if run is None:
+        return
+    sync_source(run)
+    if (following := next_run()) is not None:
+        enqueue_run(following.pk)
 
 
 def enqueue_due() -> int:

@@ -172,7 +172,7 @@ def _rest(job: Job, now: datetime) -> None:
     if source.state == DataSource.State.DELETING:
         return
     run = job.run
-    source.state, source.state_detail = DataSource.State.OK, " ".join(job.notes)[:500]
+    source.state, source.state_detail, source.broken_since = DataSource.State.OK, " ".join(job.notes)[:500], None
     if run.trigger not in discovery.UNLISTED:
         source.last_synced = now
     if run.trigger not in discovery.UNLISTED and not run.hints:
@@ -181,7 +181,11 @@ def _rest(job: Job, now: datetime) -> None:
         if run.full or not source.cursor or source.full_due is None:
             source.full_due = source.full_after(now)
     again, source.again = source.again, False
-    source.save(update_fields=["state", "state_detail", "last_synced", "cursor", "next_run", "full_due", "again"])
+    source.save(
+        update_fields=[
+            *("state", "state_detail", "broken_since", "last_synced", "cursor", "next_run", "full_due", "again"),
+        ]
+    )
     if again:
         request_sync(source, by=None, trigger=_again(source))
     elif source.hints:
@@ -244,11 +248,17 @@ def _fail(run: SyncRun, lease: Lease, sentence: str, *, broken: bool = False) ->
             DataSource.objects.filter(pk=run.source_id).update(next_run=run.source.run_after(now))
             if broken:
                 expire_groups(run.source)
-                events.send(events.SourceBroken(run.source_id, sentence[:500]))
+                _break(run, sentence[:500], now)
     except LeaseLost:
         log.warning("another worker has taken this run over")
         return
     log.warning("sync run failed", reason=sentence)
+
+
+def _break(run: SyncRun, sentence: str, now: datetime) -> None:
+    """People are told once a breakage, not once a run."""
+    if DataSource.objects.filter(pk=run.source_id, broken_since=None).update(broken_since=now):
+        events.send(events.SourceBroken(run.source_id, sentence))
 
 
 def _set_source(run: SyncRun, state: DataSource.State | None, detail: str) -> None:

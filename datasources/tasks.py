@@ -5,16 +5,15 @@ from __future__ import annotations
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from datasources.models import DataSource, SyncRun
+from datasources.models import DataSource
 
 
 @shared_task(name="datasources.sync_source")
 def sync_source(run: str) -> None:
+    """There is work; which run is next is for the database to say."""
     from datasources import schedule
 
-    found = SyncRun.objects.select_related("source").filter(pk=run).first()
-    if found is not None:
-        schedule.take_turn(found)
+    schedule.take_turn()
 
 
 @shared_task(name="datasources.enqueue_due")

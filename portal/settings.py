@@ -321,6 +321,9 @@ FILE_UPLOAD_TEMP_DIR = None
 LEASE_SECONDS = env.integer("ATRIUM_LEASE_SECONDS", 30, least=3)
 # How often what is due, or was lost, is looked for.
 DUE_SECONDS = env.integer("ATRIUM_DUE_SECONDS", 60, least=1)
+# Workers that sync for one workspace at a time; and after how long one lets a workspace go first that has none.
+SYNCS_PER_WORKSPACE = env.integer("ATRIUM_SYNCS_PER_WORKSPACE", 4, least=1)
+SYNC_TURN_SECONDS = env.integer("ATRIUM_SYNC_TURN_SECONDS", 600, least=10)
 # Vendors' feeds of changes miss things: after so many hours a source is listed anew as a whole. 0: only by hand.
 FULL_LISTING_HOURS = env.integer("ATRIUM_FULL_LISTING_HOURS", 24)
 # Two installations on one broker need queues of their own.

@@ -57,6 +57,8 @@ class DataSource(models.Model):
     # The last part of the address that the vendor calls, and what it signs with, encrypted.
     hook_token = models.CharField(max_length=64, blank=True, db_index=True)
     hook_secret_encrypted = models.BinaryField(default=bytes, blank=True)
+    # Since when no run could read it, and a person has to do something; they were told then.
+    broken_since = models.DateTimeField(null=True, blank=True)
     # External ids that the vendor told of, and that no run has looked at yet.
     hints = models.JSONField(default=list, blank=True)
     # Something came in while a run was under way that may have passed it: sync once more after it.

@@ -132,15 +132,6 @@ def _take(run: UUID) -> bool:
     return bool(taken)
 
 
-def should_yield(run: SyncRun) -> bool:
-    """Whether its workspace has a worker already, while another workspace waits for its first."""
-    working = SyncRun.objects.filter(state__in=SyncRun.RUNNABLE, lease_until__gt=timezone.now())
-    if not working.filter(source__workspace=run.source.workspace_id).exists():
-        return False
-    served = working.values("source__workspace")
-    return SyncRun.objects.filter(claimable()).exclude(source__workspace__in=served).exists()
-
-
 class Lease:
     """Keeps a claimed run; a context manager. ``check`` between two steps, ``write`` inside their transactions."""
 

@@ -23,6 +23,7 @@ from datasources.syncing.embedding import BATCH, Embedding, Piece
 from datasources.syncing.job import Job
 from datasources.syncing.leases import Interrupted, LeaseLost, Postponed
 from datasources.syncing.reading import READERS, Prepared, Reader, Verdict, Work
+from datasources.syncing.turns import Turn
 from datasources.syncing.writing import Writer
 
 PAGE = 200
@@ -43,13 +44,15 @@ class _Stopping(Exception):
 
 def process(job: Job) -> None:
     """Read all that is on the run's list. Raises what ends or interrupts the run; what was done until then is written."""
-    writer = Writer(job)
+    writer, turn = Writer(job), Turn(job.source.workspace_id)
     with Pipeline(job) as pipeline:
         todo = waiting(job)
         upcoming = next(todo, None)
         try:
             while upcoming is not None or pipeline.busy or writer.due:
                 job.lease.check()
+                if turn.is_over:
+                    raise Interrupted("leave")
                 while upcoming is not None and pipeline.has_room:
                     pipeline.submit(upcoming)
                     upcoming = next(todo, None)

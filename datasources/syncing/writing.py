@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from django.db import DataError, connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from datasources.models import Document, Node, RunItem, Table
 from datasources.retrieval.types import Point, Selector
@@ -162,7 +163,7 @@ class Writer:
             unique_fields=["node"],
             update_fields=[
                 *("title", "text", "content_hash", "notes", "updated"),
-                *("indexed_space", "indexed_hash", "indexed_title", "passages", "behind"),
+                *("indexed_space", "indexed_hash", "indexed_title", "passages", "behind", "lag"),
             ],
         )
         if again := [row for row, prepared in zip(rows, whole, strict=True) if prepared.work.text is not None]:
@@ -225,7 +226,16 @@ def _document(job: Job, prepared: Prepared) -> Document:
         indexed_title=prepared.embedded_title,
         passages=len(prepared.chunks),
         behind=False,
+        lag=_lag(job, prepared.work),
     )
+
+
+def _lag(job: Job, work: Work) -> float | None:
+    """Seconds from the change at the source to now, when it can be found; None for what was there before it was looked for."""
+    modified = work.node.modified
+    known = work.document.updated if work.document is not None else job.source.last_synced
+    now = timezone.now()
+    return (now - modified).total_seconds() if modified and known and known < modified <= now else None
 
 
 def _write_items(whole: list[Prepared], verdicts: list[Verdict]) -> Counter[str]:

@@ -19,6 +19,7 @@ from datasources.sources import pause_run, request_sync, resume_run, stop_run
 from datasources.sync import progress, sync_source
 from datasources.syncing import leases, notices
 from datasources.syncing.leases import claim, free_dead_leases, is_dead, worker_name
+from datasources.syncing.turns import next_run
 from tests import factories
 from tests.datasources.syncing import account, assert_exact, synced
 
@@ -242,14 +243,60 @@ def test_a_workspace_with_a_worker_lets_another_go_first(source, place, embedder
     foreign = factories.source(cast.elsewhere, kind="fake")
     claim(request_sync(source, by=None).pk)
     waiting, theirs = request_sync(second, by=None), request_sync(foreign, by=None)
-    schedule.take_turn(waiting)
-    waiting.refresh_from_db()
-    assert waiting.state == "queued"
-    schedule.take_turn(theirs)
-    schedule.take_turn(waiting)
-    for run in (theirs, waiting):
-        run.refresh_from_db()
-        assert run.state == "done"
+    schedule.take_turn()
+    assert (SyncRun.objects.get(pk=theirs.pk).state, SyncRun.objects.get(pk=waiting.pk).state) == ("done", "queued")
+    schedule.take_turn()
+    assert SyncRun.objects.get(pk=waiting.pk).state == "done"
+
+
+def test_workspaces_take_turns_and_in_each_the_oldest_run_comes_first(source, place, embedder, cast, sent):
+    here = [request_sync(factories.source(cast.workspace, kind="fake"), by=None) for _ in range(3)]
+    there = [request_sync(factories.source(cast.elsewhere, kind="fake"), by=None) for _ in range(2)]
+    order = []
+    while (run := next_run()) is not None:
+        order.append(run.pk)
+        sync_source(run)
+    assert order == [run.pk for run in (here[0], there[0], here[1], there[1], here[2])]
+
+
+def test_a_workspace_has_no_more_workers_than_its_share(source, place, embedder, cast, sent, settings):
+    settings.SYNCS_PER_WORKSPACE = 2
+    runs = [request_sync(factories.source(cast.workspace, kind="fake"), by=None) for _ in range(3)]
+    for run in runs[:2]:
+        assert next_run().pk == run.pk
+        claim(run.pk)
+    assert next_run() is None
+    foreign = request_sync(factories.source(cast.elsewhere, kind="fake"), by=None)
+    assert next_run().pk == foreign.pk
+
+
+def test_what_follows_goes_on_the_queue_at_once(
+    source, place, embedder, cast, sent, django_capture_on_commit_callbacks
+):
+    request_sync(source, by=None)
+    second = request_sync(factories.source(cast.workspace, kind="fake"), by=None)
+    with django_capture_on_commit_callbacks(execute=True):
+        schedule.take_turn()
+    assert ("datasources.sync_source", str(second.pk)) in sent
+
+
+def test_a_long_run_lets_a_workspace_go_first_that_has_no_worker(
+    source, place, embedder, cast, sent, monkeypatch, settings
+):
+    place.files = {f"{n}.md": f"Text {n}." for n in range(10)}
+    run = request_sync(source, by=None)
+    foreign = request_sync(factories.source(cast.elsewhere, kind="fake"), by=None)
+    monkeypatch.setattr("datasources.syncing.turns.LOOK_SECONDS", 0.0)
+    settings.SYNC_TURN_SECONDS = 0
+    sync_source(run)
+    run.refresh_from_db()
+    assert (run.state, run.worker, run.attempts) == ("queued", "", 0)
+    settings.SYNC_TURN_SECONDS = 600
+    sync_source(foreign)
+    sync_source(run)
+    run.refresh_from_db()
+    assert (run.state, account(run)) == ("done", {"discovered": 10, "indexed": 10})
+    assert_exact(source, embedder.space)
 
 
 @pytest.mark.django_db(transaction=True)
