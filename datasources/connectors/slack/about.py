@@ -49,7 +49,7 @@ TEXT_SETTINGS = (
         "Joins, topics and the like too",
         kind="bool",
         initial=False,
-        help="What Slack itself writes into a channel.",
+        help="What Slack itself writes into a channel. Days with nothing else are no documents.",
     ),
 )
 SINCE = Setting(

@@ -32,7 +32,7 @@ from datasources.connectors.slack.names import Names
 
 _TITLE = 80
 _MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`~>\\]")
-LEFT_OUT = "Only messages of bots, joins and the like, which this source leaves out"
+LEFT_OUT = "Only messages of bots, which this source leaves out: it has a setting for them"
 
 
 @dataclass(frozen=True, slots=True)

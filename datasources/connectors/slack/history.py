@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datasources.connectors.base import NodeError, RemoteNode
 from datasources.connectors.slack.client import Api, Said
 from datasources.connectors.slack.documents import Channel, Scribe, Written, first_second, last_second
-from datasources.connectors.slack.messages import Message, day_of, stamp, thread_of
+from datasources.connectors.slack.messages import Message, day_of, is_notice, stamp, thread_of
 from datasources.connectors.slack.shelf import Shelf
 
 GONE = "It is no longer at Slack"
@@ -24,14 +24,19 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What began on one day (UTC), newest first: messages, first messages of threads, and replies shown in the channel."""
+    """What began on one day (UTC), newest first: messages, first messages of threads, and replies shown in the channel.
+
+    ``notices``: what Slack itself wrote counts too.
+    """
 
     date: str
     messages: Sequence[Message]
+    notices: bool = False
 
     @property
     def alone(self) -> list[Message]:
-        return [message for message in self.messages if not thread_of(message)]
+        """What belongs to no thread."""
+        return [m for m in self.messages if not thread_of(m) and (self.notices or not is_notice(m))]
 
     @property
     def starters(self) -> list[Message]:
@@ -65,12 +70,12 @@ class History:
                 if not day:
                     continue
                 if day != date and held:
-                    yield Day(date, held)
+                    yield self._day_of(date, held)
                     held = []
                 date = day
                 held.append(message)
         if held:
-            yield Day(date, held)
+            yield self._day_of(date, held)
 
     def replies(self, channel: str, thread: str) -> list[Message]:
         """The first message and all replies, oldest first; empty where the thread is gone."""
@@ -124,11 +129,14 @@ class History:
             days.popitem()
         wanted = days.pop(date, [])
         for other, messages in days.items():
-            if alone := Day(other, messages).alone:
+            if alone := self._day_of(other, messages).alone:
                 self.shelf.put(self.scribe.day(channel, other, alone))
-        alone = Day(date, wanted).alone
+        alone = self._day_of(date, wanted).alone
         return self.scribe.day(channel, date, alone) if alone else None
 
     def one_day(self, channel: str, date: str) -> Day:
         span = Span(first_second(date), last_second(date))
-        return Day(date, [message for page in self.pages(channel, span) for message in page])
+        return self._day_of(date, [message for page in self.pages(channel, span) for message in page])
+
+    def _day_of(self, date: str, messages: Sequence[Message]) -> Day:
+        return Day(date, messages, self.scribe.taste.notices)

@@ -1,6 +1,6 @@
 """What is asked for to read the zip of a workspace export."""
 
-from datasources.connectors.about import About, Setting
+from datasources.connectors.about import About, Auth, Setting
 from datasources.connectors.slack.about import SINCE, TEXT_SETTINGS
 
 ABOUT = About(
@@ -8,6 +8,17 @@ ABOUT = About(
     label="Slack export",
     icon="archive-box",
     words="The zip that Slack gives when a workspace is exported, channel by channel.",
+    auths=(
+        Auth(
+            "none",
+            "A file",
+            steps=(
+                "In Slack, as an owner or admin, open the workspace's settings at slack.com/services/export.",
+                "Choose the dates (Entire history takes all) and start the export; Slack mails when it is ready.",
+                "Download the zip and drop it here as it is. A newer export takes the place of an older one.",
+            ),
+        ),
+    ),
     settings=(
         *TEXT_SETTINGS,
         Setting(

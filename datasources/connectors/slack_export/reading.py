@@ -9,7 +9,7 @@ from typing import Any
 from datasources.connectors.base import Change, Delete, NodeError, RemoteNode, Skipped, Upsert
 from datasources.connectors.lines import Lines
 from datasources.connectors.slack.documents import Channel, Scribe, Written
-from datasources.connectors.slack.messages import Message, files_of, stamp
+from datasources.connectors.slack.messages import Message, files_of, is_notice, stamp
 from datasources.connectors.slack.shelf import Shelf
 from datasources.connectors.slack_export.archive import ExportArchive
 
@@ -45,8 +45,7 @@ class Reading:
             except NodeError as error:
                 yield self._unreadable(channel, day, error)
                 continue
-            alone = [message for message in messages if _thread(message) not in spans]
-            if alone:
+            if alone := self._alone(messages, spans):
                 yield _kept(self.scribe.day(channel, day, alone), shelf)
             for message in messages:
                 if (thread := _thread(message)) in spans and spans[thread][0] >= since:
@@ -57,7 +56,7 @@ class Reading:
 
     def day(self, channel: Channel, day: str) -> Written | None:
         spans = self._threads(channel)
-        alone = [message for message in self.archive.messages(channel, day) if _thread(message) not in spans]
+        alone = self._alone(self.archive.messages(channel, day), spans)
         return self.scribe.day(channel, day, alone) if alone else None
 
     def thread(self, channel: Channel, thread: str, extra: Mapping[str, Any]) -> Written | None:
@@ -66,6 +65,10 @@ class Reading:
         days = [day for day in self.archive.days(channel) if span[0] <= day <= span[1]]
         found = [m for day in days for m in self.archive.messages(channel, day) if _thread(m) == thread]
         return self._thread_of(channel, found, span) if found else None
+
+    def _alone(self, messages: Sequence[Message], spans: Mapping[str, object]) -> list[Message]:
+        notices = self.scribe.taste.notices
+        return [m for m in messages if _thread(m) not in spans and (notices or not is_notice(m))]
 
     def _threads(self, channel: Channel) -> Mapping[str, tuple[str, str]]:
         """Threads with replies, and the first and last day of each. What can't be read is told when it is its turn."""

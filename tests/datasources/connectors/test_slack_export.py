@@ -160,10 +160,11 @@ def test_a_file_in_the_zip_comes_in_and_a_mere_link_is_told_as_skipped(place: Up
 
 def test_nothing_is_left_out_in_silence(place: Uploaded) -> None:
     place.members["lost/2015-06-12.json"] = []
+    place.members["board/2015-06-13.json"] = [{"text": "beep", "ts": "1434200000.000001", "bot_id": "B1"}]
     place.upload()
     skipped = {c.node.external_id: c.reason for c in place.seen().changes if isinstance(c, Skipped)}
-    assert set(skipped) == {"day:C1:2015-06-13", "file:C2:F2", "direct", "folder:lost"}
-    assert "joins" in skipped["day:C1:2015-06-13"]
+    assert set(skipped) == {"day:G1:2015-06-13", "file:C2:F2", "direct", "folder:lost"}
+    assert "bots" in skipped["day:G1:2015-06-13"]
 
 
 def test_notices_come_in_where_they_are_wanted(place: Uploaded) -> None:

@@ -192,7 +192,7 @@ def days_ago(days: float, hour: int = 10) -> float:
 
 
 def small_company() -> Workspace:
-    """Acme: four people, five channels, with threads, an alerting bot and two files."""
+    """Acme: four people, five channels, with a thread, an alerting bot and a file."""
     acme = Workspace()
     acme.person("U1", "Ann Lee", "ann@acme.example")
     acme.person("U2", "Ben Ode", "ben@acme.example")
