@@ -10,6 +10,7 @@ from datasources.connectors.about import About
 from datasources.connectors.api.about import ABOUT as API
 from datasources.connectors.around import Around
 from datasources.connectors.base import Connector, ConnectorError
+from datasources.connectors.confluence.about import ABOUT as CONFLUENCE
 from datasources.connectors.elasticsearch.about import ABOUT as ELASTICSEARCH
 from datasources.connectors.folder.about import ABOUT as FOLDER
 from datasources.connectors.github.about import ABOUT as GITHUB
@@ -46,6 +47,7 @@ CONNECTORS: dict[str, About] = {
         GITHUB,
         NOTION_EXPORT,
         SALESFORCE,
+        CONFLUENCE,
     )
 }
 """A kind is a folder beside this file; its ``connector.py`` names its class CONNECTOR."""
