@@ -236,13 +236,13 @@ def let_go(source: DataSource) -> int:
             """
             WITH lines AS (
                 SELECT node AS at, include FROM datasources_selection WHERE source_id = %(source)s AND node IS NOT NULL
-            ), leading AS (
+            ), above AS (
                 SELECT DISTINCT unnest(held.parents) AS id FROM datasources_node held
                 WHERE held.id IN (SELECT at FROM lines WHERE include)
             )
             UPDATE datasources_node node SET gone = %(agreed)s
             WHERE node.source_id = %(source)s AND node.gone <> %(agreed)s
-              AND node.id NOT IN (SELECT id FROM leading)
+              AND node.id NOT IN (SELECT id FROM above)
               AND NOT COALESCE((
                 SELECT include FROM lines WHERE at = ANY (node.parents) ORDER BY array_position(node.parents, at) LIMIT 1
               ), %(root)s)
