@@ -1,4 +1,4 @@
-"""A guess at how much will come in, from the newest page of a few of the chosen channels."""
+"""A guess at how much will come in, from the newest messages of a few of the chosen channels."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from datasources.connectors.slack.messages import Message, day_of, files_of, mom
 
 SAMPLES = 10
 SECONDS = 3.0
+ENOUGH = 500
+"""Messages of one channel that tell how the others are."""
 
 
 def estimate(listing: Listing) -> Estimate:
@@ -35,13 +37,15 @@ def estimate(listing: Listing) -> Estimate:
 
 
 def _channel(listing: Listing, channel: Channel) -> tuple[float, float]:
-    """(documents, bytes): what one page holds, stretched over the time from which messages come in."""
+    """(documents, bytes): what its newest messages make, stretched over the time from which messages come in."""
     oldest = listing.oldest(channel)
     page: list[Message] = []
+    more = False
     try:
-        pages = listing.history.pages(channel.id, Span(oldest))
-        page = next(pages, [])
-        more = next(pages, None) is not None if page else False
+        for found in listing.history.pages(channel.id, Span(oldest)):
+            page += found
+            if more := len(page) >= ENOUGH:
+                break
     except Said:
         return 0.0, 0.0
     if not page:

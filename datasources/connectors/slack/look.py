@@ -52,7 +52,7 @@ def look_at(listing: Listing, channel: Channel, external_ids: Sequence[str]) -> 
 
 
 def _one_day(listing: Listing, channel: Channel, external_id: str, date: str) -> Iterator[Change]:
-    if first_second(date) < listing.oldest(channel):
+    if float(first_second(date)) < float(listing.oldest(channel) or 0):
         return
     day = listing.history.one_day(channel.id, date)
     if day.alone:

@@ -82,6 +82,16 @@ class Run:
         self.channels = 0
         self.nodes = 0
 
+    def changes(self) -> Iterator[Change]:
+        since = self.at.since
+        for channel in self.listing.channels():
+            if channel.id > self.at.after:
+                yield from self._channel(channel)
+        yield from self.gone
+        yield self.at.last()
+        if not since:
+            yield Complete(None)
+
     def _channel(self, channel: Channel) -> Iterator[Change]:
         listing = self.listing
         if listing.takes(channel):
@@ -94,16 +104,6 @@ class Run:
         self.channels += 1
         if self.channels >= CHANNELS_A_CHECKPOINT or self.nodes >= NODES_A_CHECKPOINT:
             yield from self._mark()
-
-    def changes(self) -> Iterator[Change]:
-        since = self.at.since
-        for channel in self.listing.channels():
-            if channel.id > self.at.after:
-                yield from self._channel(channel)
-        yield from self.gone
-        yield self.at.last()
-        if not since:
-            yield Complete(None)
 
     def _counted(self, changes: Iterator[Change]) -> Iterator[Change]:
         for change in changes:

@@ -498,6 +498,36 @@ def test_a_run_that_was_broken_off_still_tells_of_emptied_days(place: Place, mon
         assert gone not in seen.nodes, f"request {number}"
 
 
+def test_a_run_that_is_broken_off_while_it_joins_still_reads_the_whole_channel(place: Place) -> None:
+    known = Seen().run(place.connector())
+    old = days_ago(300)
+    number = 0
+    while True:
+        channel = place.slack.open(f"C9{number:02d}", f"late-{number}", member=False)
+        key = f"day:{channel}:{day_of(place.slack.say(channel, 'Said long ago', at=old))}"
+        seen = Seen()
+        seen.cursor = known.cursor
+        place.server.cut(after=number)
+        try:
+            seen.take_all(place.connector().changes(seen.cursor, ALL))
+        except ConnectorError:
+            place.server.heal()
+            seen.take_all(place.connector().changes(seen.cursor, ALL))
+            assert key in seen.nodes, f"request {number}"
+            place.slack.close(channel)
+            number += 1
+            continue
+        break
+    assert number > 10
+
+
+def test_an_estimate_comes_near(archives: Extractor) -> None:
+    with SlackServer(MadeUp(50), page=30) as server:
+        connector = Slack({"base_url": server.base_url}, {"auth": "token", "token": TOKEN}, Around(archives))
+        assert connector.estimate(ALL).documents == 50 * 20
+        assert connector.estimate([Chosen("channel:C000001")]).documents == 20
+
+
 # who may read
 
 
