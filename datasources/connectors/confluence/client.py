@@ -156,7 +156,9 @@ class Confluence:
         return bytes(data)
 
     def _answer(self, path: str, params: Mapping[str, Any] | None, *, stream: bool = False) -> requests.Response:
-        url = self._root() + path
+        return self._sent(self._root() + path, params, stream=stream)
+
+    def _sent(self, url: str, params: Mapping[str, Any] | None, *, stream: bool = False) -> requests.Response:
         answer = self._session().get(url, params=params, headers=self._headers(), auth=self._auth(), stream=stream)
         if answer.status_code == 401 and self.secret.get("auth") == "oauth" and self.around.tokens is not None:
             headers = {"Authorization": f"Bearer {self.around.tokens.access(renew=True)}", "Accept": "application/json"}
@@ -205,7 +207,7 @@ class Confluence:
     def _gateway(self) -> str:
         api = self._base or API
         with told("Confluence"):
-            answer = self._session().get(f"{api}/oauth/token/accessible-resources", headers=self._headers())
+            answer = self._sent(f"{api}/oauth/token/accessible-resources", None)
             if answer.status_code >= 300:
                 raise error_of("Confluence", answer.status_code, answer.headers)
             sites = [site for site in answer.json() if "confluence" in " ".join(site.get("scopes") or ())]

@@ -122,3 +122,383 @@ class TestConfluenceDataCenter(VendorContract):
     @pytest.fixture
     def place(self, datacenter: Place) -> Place:
         return datacenter
+
+
+def text_of(place: Place, title: str) -> str:
+    connector = place.connector()
+    content = connector.fetch(Seen().run(connector).nodes[place.key(title)])
+    return content.markdown if content.markdown is not None else content.data.decode()
+
+
+# what comes in
+
+
+def test_pages_hang_as_in_the_wiki_with_labels_authors_and_links(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    leave = seen.nodes[place.key("Leave")]
+    assert (leave.parent, leave.tags, leave.author) == (
+        place.key("Handbook home"),
+        ("people", "policy"),
+        "Ann of Harbour",
+    )
+    assert leave.url == f"{place.server.base_url}/wiki/spaces/HB/page/{place.server.by_title('Leave')}"
+    assert seen.nodes[place.key("Handbook home")].parent == "space:HB"
+    assert seen.nodes[place.key("Ship launched")].kind == "article"
+
+
+def test_an_attachment_is_a_document_below_its_page(place: Place) -> None:
+    connector = place.connector()
+    node = Seen().run(connector).nodes[place.key("rota.txt")]
+    assert (node.parent, node.kind, node.size) == (place.key("Leave"), "file", 30)
+    content = connector.fetch(node)
+    assert (content.data, content.filename, content.mime) == (
+        b"The rota of the harbour office",
+        "rota.txt",
+        "text/plain",
+    )
+    assert place.key("rota.txt") not in Seen().run(place.connector(attachments=False)).nodes
+
+
+def test_an_attachment_that_is_too_large_is_not_downloaded(place: Place) -> None:
+    place.around = replace(place.around, limits=Limits(file_bytes=10))
+    connector = place.connector()
+    node = Seen().run(connector).nodes[place.key("rota.txt")]
+    place.server.requests.clear()
+    with pytest.raises(NodeError, match="Too large"):
+        connector.fetch(node)
+    assert not place.server.requests
+    with pytest.raises(NodeError, match="Too large"):
+        connector.fetch(replace(node, size=None))
+
+
+def test_an_attachment_that_changes_brings_its_page_along(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    key = place.server.by_title("rota.txt")
+    place.server.contents[key]["data"] = b"A new rota of the harbour"
+    place.server.edit(key)
+    before = seen.versions()
+    after = seen.run(place.connector()).versions()
+    assert {one for one in after if after[one] != before[one]} == {place.key("rota.txt")}
+    assert place.key("Leave") in seen.told
+
+
+def test_a_whiteboard_is_named_with_the_reason(place: Place) -> None:
+    place.server.add("Ideas", "HB", kind="whiteboard", parent=place.server.by_title("Leave"))
+    changes = list(place.connector().changes({}, ALL))
+    skipped = [change for change in changes if isinstance(change, Skipped)]
+    assert [(change.node.title, change.reason) for change in skipped] == [
+        ("Ideas", "Confluence does not give the text of whiteboards")
+    ]
+
+
+def test_a_page_that_the_index_lacks_is_found_above_what_it_gives(place: Place) -> None:
+    """A chosen page whose parent is told later still comes after it."""
+    server = place.server
+    moved = server.contents[server.by_title("Leave")]
+    moved["created"] = server.tick(days=2)
+    seen = Seen().run(place.connector())
+    assert seen.order.index(place.key("Leave")) < seen.order.index(place.key("Parental leave"))
+    assert seen.documents() == set(place.documents())
+
+
+def test_a_page_and_what_is_below_it_can_be_chosen_in_a_space_that_is_not(place: Place) -> None:
+    leave = place.key("Leave")
+    place.server.requests.clear()
+    seen = Seen().run(place.connector(), [Chosen(leave)])
+    assert seen.documents() == {leave, place.key("Parental leave"), place.key("rota.txt")}
+    assert not seen.nodes[place.key("Handbook home")].has_text
+    assert not [path for _, path in place.server.requests if "space+%3D" in path], (
+        "the rest of the space is not asked for"
+    )
+    without = [Chosen("space:HB"), Chosen(leave, include=False)]
+    documents = Seen().run(place.connector(), without).documents()
+    assert leave not in documents
+    assert place.key("Pay") in documents
+
+
+def test_the_tree_opens_page_by_page(place: Place) -> None:
+    connector = place.connector()
+    assert {node.title for node in connector.children("space:HB")} == {"Handbook home", "Ship launched"}
+    assert {node.title for node in connector.children(place.key("Leave"))} == {"Parental leave", "rota.txt"}
+
+
+def test_find_looks_at_titles_with_quotes_in_them(place: Place) -> None:
+    place.server.add('The "Aurora" plan', "ENG")
+    assert [node.title for node in place.connector().find('"aurora"')] == ['The "Aurora" plan']
+
+
+def test_a_site_behind_a_sign_in_page_is_said_so(place: Place) -> None:
+    place.server.sign_in_page = True
+    with pytest.raises(ConnectorError, match="page instead of data") as caught:
+        place.connector().test()
+    assert caught.value.permanent
+
+
+# the ways to connect
+
+
+class Tokens:
+    def __init__(self) -> None:
+        self.renewed = 0
+
+    def access(self, *, renew: bool = False) -> str:
+        self.renewed += renew
+        return TOKEN if self.renewed else "ran out"
+
+
+def test_oauth_goes_through_the_gateway_and_renews_its_token(place: Place) -> None:
+    tokens = Tokens()
+    tokens.renewed = 1
+    around = replace(place.around, tokens=tokens)
+    connector = ConfluenceConnector({"base_url": place.server.base_url}, {"auth": "oauth"}, around)
+    assert connector.test().ok
+    assert any(path.startswith("/ex/confluence/") for _, path in place.server.requests)
+    fresh = Tokens()
+    around = replace(place.around, tokens=fresh)
+    assert ConfluenceConnector({"base_url": place.server.base_url}, {"auth": "oauth"}, around).test().ok
+    assert fresh.renewed
+
+
+def test_oauth_for_a_site_that_is_not_allowed_names_those_that_are(place: Place) -> None:
+    around = replace(place.around, tokens=Tokens())
+    around.tokens.access(renew=True)  # type: ignore[union-attr]
+    config = {"base_url": place.server.base_url, "site": "https://other.atlassian.net"}
+    with pytest.raises(ConnectorError, match=r"harbour\.atlassian\.net"):
+        ConfluenceConnector(config, {"auth": "oauth"}, around).test()
+
+
+@pytest.mark.parametrize(
+    ("secret", "missing"),
+    [({"auth": "token"}, "e-mail"), ({"auth": "personal"}, "token"), ({"auth": "oauth"}, "Connect")],
+)
+def test_what_is_missing_is_said(place: Place, secret: dict[str, str], missing: str) -> None:
+    with pytest.raises(ConnectorError, match=missing) as caught:
+        ConfluenceConnector({"base_url": place.server.base_url}, secret, place.around).test()
+    assert caught.value.permanent
+    with pytest.raises(ConnectorError, match="address"):
+        ConfluenceConnector({}, {"auth": "personal", "token": "x"}, place.around).test()
+
+
+# who may read
+
+
+def readers(place: Place, **config: Any) -> dict[str, tuple[str, ...] | None]:
+    place.around = replace(place.around, mirror=True)
+    nodes = Seen().run(place.connector(**config)).nodes.values()
+    return {node.title: node.readers for node in nodes}
+
+
+def test_readers_are_not_told_unless_they_are_mirrored(place: Place) -> None:
+    assert {node.readers for node in Seen().run(place.connector()).nodes.values()} == {None}
+
+
+def test_a_restriction_is_for_its_page_and_all_below(place: Place) -> None:
+    told = readers(place)
+    assert told["Handbook"] == ("group:id-staff",)
+    assert told["Pay"] == ("mail:ann@harbour.example", "mail:ben@harbour.example"), "leads, as far as they are staff"
+    assert told["Leave"] is None
+    assert told["Bonus"] is None, "as its parent"
+    assert told["rota.txt"] is None
+
+
+def test_a_restriction_below_another_opens_for_those_alone_who_are_on_both(place: Place) -> None:
+    bonus = place.server.contents[place.server.by_title("Bonus")]
+    bonus["restricted"] = ["group:finance", "user:ann"]
+    assert readers(place)["Bonus"] == ("mail:ann@harbour.example", "mail:ben@harbour.example")
+    bonus["restricted"] = ["group:finance"]
+    assert readers(place)["Bonus"] == ("mail:ben@harbour.example",)
+    bonus["restricted"] = ["user:cleo"]
+    assert readers(place)["Bonus"] == ()
+
+
+def test_people_whose_e_mail_is_not_told_may_not_read(place: Place) -> None:
+    place.server.contents[place.server.by_title("Bonus")]["restricted"] = ["user:dan"]
+    assert readers(place)["Bonus"] == ()
+
+
+def test_the_same_group_on_two_levels_stays_a_group(place: Place) -> None:
+    place.server.contents[place.server.by_title("Pay")]["restricted"] = ["group:staff"]
+    assert readers(place)["Pay"] == ("group:id-staff",)
+
+
+def test_a_restriction_that_names_more_than_fit_is_read_whole(place: Place) -> None:
+    server = place.server
+    server.people |= {f"p{number}": f"p{number}@harbour.example" for number in range(60)}
+    server.groups["staff"] += [f"p{number}" for number in range(60)]
+    server.contents[server.by_title("Pay")]["restricted"] = [f"user:p{number}" for number in range(60)]
+    assert len(readers(place)["Pay"] or ()) == 60
+
+
+def test_a_group_that_is_not_told_is_nobody(place: Place) -> None:
+    place.server.contents[place.server.by_title("Pay")]["restricted"] = ["group:ghosts"]
+    assert readers(place)["Pay"] == ()
+
+
+def test_members_are_e_mails(place: Place) -> None:
+    assert sorted(place.connector().members("id-staff")) == [
+        "ann@harbour.example",
+        "ben@harbour.example",
+        "cleo@harbour.example",
+    ]
+
+
+def test_data_center_makes_e_mails_of_user_names_where_a_domain_is_given(datacenter: Place) -> None:
+    datacenter.server.contents[datacenter.server.by_title("Bonus")]["restricted"] = ["user:ann"]
+    assert readers(datacenter)["Bonus"] == ()
+    told = readers(datacenter, mail_domain="harbour.example")
+    assert told["Bonus"] == ("mail:ann@harbour.example",)
+    assert told["Handbook"] == ("group:staff",)
+
+
+def test_a_data_center_that_does_not_tell_who_sees_a_space_fails_closed(datacenter: Place) -> None:
+    datacenter.server.refuse(404, path="/permissions", times=None)
+    assert readers(datacenter)["Handbook"] == ()
+    told = readers(datacenter, space_readers="granted", mail_domain="harbour.example")
+    assert told["Handbook"] == ("everyone",)
+    assert told["Pay"] == ("group:leads",)
+
+
+def test_a_changed_restriction_is_seen_below_it_after_its_webhook(datacenter: Place) -> None:
+    config = {"mail_domain": "harbour.example"}
+    bonus = datacenter.server.contents[datacenter.server.by_title("Bonus")]
+    bonus["restricted"] = ["group:finance"]
+    assert readers(datacenter, **config)["Bonus"] == ("mail:ben@harbour.example",)
+    pay = datacenter.server.by_title("Pay")
+    datacenter.server.contents[pay]["restricted"] = ["user:cleo"]
+    event = {"event": "content_permissions_updated", "content": {"id": int(pay), "contentType": "page"}}
+    connector = datacenter.connector(**config)
+    heard = connector.webhook(datacenter.delivery(event))
+    told = {c.node.title: c.node.readers for c in connector.look(heard.nodes, ALL) if isinstance(c, Upsert)}
+    assert told["Pay"] == told["Bonus"] == ("mail:cleo@harbour.example",)
+
+
+# webhooks
+
+
+def test_clouds_automation_is_known_by_the_secret_in_its_header(place: Place) -> None:
+    body = json.dumps({"id": place.server.by_title("Leave"), "type": "page"}).encode()
+    now = datetime.now(UTC)
+    delivery = Delivery("POST", {"x-atrium-secret": SECRET}, {}, body, SECRET, now)
+    connector = place.connector()
+    heard = connector.webhook(delivery)
+    assert heard.nodes == (place.key("Leave"),)
+    assert connector.webhook(delivery).key == heard.key
+    assert connector.webhook(replace(delivery, now=now + timedelta(minutes=2))).key != heard.key
+    for headers in ({}, {"x-atrium-secret": "guessed"}):
+        with pytest.raises(DeliveryRefused):
+            connector.webhook(replace(delivery, headers=headers))
+    with pytest.raises(DeliveryRefused):
+        connector.webhook(replace(delivery, secret=""))
+
+
+def test_a_delivery_of_last_week_is_refused(datacenter: Place) -> None:
+    event = {"event": "page_updated", "page": {"id": 1}}
+    with pytest.raises(DeliveryRefused, match="old"):
+        datacenter.connector().webhook(replace(datacenter.delivery(event), now=datetime.now(UTC) + timedelta(days=7)))
+
+
+def test_an_attachments_event_names_its_page(datacenter: Place) -> None:
+    page = {"id": 7, "contentType": "page"}
+    heard = datacenter.connector().webhook(
+        datacenter.delivery({"event": "attachment_created", "attachments": [{"id": 9}], "attachedTo": page})
+    )
+    assert heard.nodes == ("page:7",)
+    assert datacenter.connector().webhook(datacenter.delivery({"event": "attachment_removed"})).everything
+    assert datacenter.connector().webhook(datacenter.delivery({"event": "space_removed"})).everything
+
+
+def test_a_page_that_the_index_does_not_know_yet_is_not_taken_for_deleted(place: Place) -> None:
+    place.server.unindexed.add(place.server.by_title("Leave"))
+    assert list(place.connector().look([place.key("Leave")], ALL)) == []
+
+
+# the storage format
+
+
+def rendered(body: str) -> str:
+    return markdown(body, lambda kind, value: {"u1": "Ann Okafor"}.get(value, ""))
+
+
+def macro(name: str, inner: str = "", **given: str) -> str:
+    parameters = "".join(f'<ac:parameter ac:name="{key}">{value}</ac:parameter>' for key, value in given.items())
+    return f'<ac:structured-macro ac:name="{name}">{parameters}{inner}</ac:structured-macro>'
+
+
+def rich(body: str) -> str:
+    return f"<ac:rich-text-body>{body}</ac:rich-text-body>"
+
+
+def plain(body: str) -> str:
+    return f"<ac:plain-text-body><![CDATA[{body}]]></ac:plain-text-body>"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<h1>Tides</h1><p>High&nbsp;&amp; low &ndash; <b>spring</b></p>", "## Tides\n\nHigh & low – **spring**"),
+        ("<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>", "- a\n  - b\n- c"),
+        ("<ol><li><p>one</p></li><li>two</li></ol>", "1. one\n2. two"),
+        (
+            "<table><tbody><tr><th>Port</th><th>m</th></tr><tr><td><p>A|B</p></td><td>4</td></tr></tbody></table>",
+            "| Port | m |\n| --- | --- |\n| A\\|B | 4 |",
+        ),
+        (macro("code", plain("if a < b:\n  pass"), language="python"), "```python\nif a < b:\n  pass\n```"),
+        (macro("noformat", plain("x")), "```\nx\n```"),
+        (macro("info", rich("<p>Mind this</p>"), title="Note well"), "> **Info: Note well**\n>\n> Mind this"),
+        (macro("panel", rich("<p>In it</p>")), "> In it"),
+        (macro("expand", rich("<p>Hidden</p>"), title="More of it"), "**More of it**\n\nHidden"),
+        (macro("toc") + "<p>x</p>", "x"),
+        (macro("children", all="true"), "[Macro: children]"),
+        (macro("team-radar", rich("<p>Words in it</p>")), "[Macro: team-radar]\n\nWords in it"),
+        (macro("old-plugin", plain("select 1")), "[Macro: old-plugin]\n\n```\nselect 1\n```"),
+        (f"<p>It is {macro('status', title='DONE', colour='Green')} now</p>", "It is [DONE] now"),
+        (f"<p>See {macro('jira', key='HB-12')}</p>", "See Jira HB-12"),
+        (
+            macro(
+                "include",
+                '<ac:parameter ac:name=""><ac:link><ri:page ri:content-title="Terms"/></ac:link></ac:parameter>',
+            ),
+            "[Includes the page “Terms”]",
+        ),
+        (
+            "<ac:task-list><ac:task><ac:task-status>complete</ac:task-status><ac:task-body>Paint</ac:task-body></ac:task>"
+            "<ac:task><ac:task-status>incomplete</ac:task-status><ac:task-body>Sand</ac:task-body></ac:task></ac:task-list>",
+            "- [x] Paint\n- [ ] Sand",
+        ),
+        (
+            '<p>Ask <ac:link><ri:user ri:account-id="u1"/></ac:link> or <ac:link><ri:user ri:account-id="u9"/></ac:link></p>',
+            "Ask @Ann Okafor or @a person",
+        ),
+        (
+            '<p><ac:link><ri:page ri:content-title="Leave"/><ac:plain-text-link-body><![CDATA[here]]></ac:plain-text-link-body>'
+            "</ac:link></p>",
+            "here",
+        ),
+        (
+            '<p><a href="https://example.com/x">there</a> <a href="javascript:x">bad</a></p>',
+            "[there](https://example.com/x) bad",
+        ),
+        ('<ac:image ac:alt="The crane"><ri:attachment ri:filename="crane.png"/></ac:image>', "[Image: The crane]"),
+        ('<ac:image><ri:attachment ri:filename="crane.png"/></ac:image>', "[Image: crane.png]"),
+        (
+            '<ac:layout><ac:layout-section ac:type="two_equal"><ac:layout-cell><p>left</p></ac:layout-cell>'
+            "<ac:layout-cell><p>right</p></ac:layout-cell></ac:layout-section></ac:layout>",
+            "left\n\nright",
+        ),
+        ('<p>By <time datetime="2026-03-01"/></p>', "By 2026-03-01"),
+        ("<p>&lt;script&gt; is text</p>", "\\<script> is text"),
+        ("<p>broken <b>bold</p><p>more", "broken **bold**\n\nmore"),
+        ("", ""),
+    ],
+)
+def test_storage_format_becomes_markdown(body: str, text: str) -> None:
+    assert rendered(body) == text
+
+
+def test_entities_that_call_files_are_not_followed() -> None:
+    body = '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><p>a &f; b</p>'
+    assert "root:" not in rendered(body)
+
+
+def test_what_is_nested_without_end_is_still_read() -> None:
+    assert "deep" in rendered("<div>" * 3000 + "deep" + "</div>" * 3000)
