@@ -1,33 +1,31 @@
 """What is asked for to read Intercom. A workspace lives in one region, with addresses of its own."""
 
+from dataclasses import dataclass
+
 from datasources.connectors.about import About, Auth, OAuth, Setting, WebhookHelp
 
 REGIONS = {
-    "us": ("United States", "https://api.intercom.io", "https://app.intercom.com"),
-    "eu": ("Europe", "https://api.eu.intercom.io", "https://app.eu.intercom.com"),
-    "au": ("Australia", "https://api.au.intercom.io", "https://app.au.intercom.com"),
+    "https://api.intercom.io": "https://app.intercom.com",
+    "https://api.eu.intercom.io": "https://app.eu.intercom.com",
+    "https://api.au.intercom.io": "https://app.au.intercom.com",
 }
+"""Where a region's API is → where its people sign in: the United States, Europe, Australia."""
+US = next(iter(REGIONS))
 SCOPES = ("Read conversations", "Read and list articles", "Read admins", "Read one admin", "Read tags")
-_APP = (
-    Setting("client_id", "Client ID", secret=True, required=True),
-    Setting("client_secret", "Client secret", secret=True, required=True),
+_REGION_STEP = (
+    "If your inbox is at app.eu.intercom.com or app.au.intercom.com, enter https://api.eu.intercom.io or "
+    "https://api.au.intercom.io as the address, under More."
 )
 
 
-def _oauth(region: str) -> Auth:
-    words, api, app = REGIONS[region]
-    return Auth(
-        "oauth" if region == "us" else f"oauth_{region}",
-        f"Sign in with Intercom ({words})",
-        steps=(
-            "Open the Developer Hub (Settings, Integrations, Developer Hub) and make an app in your workspace.",
-            "Under Authentication, switch on Use OAuth, add the redirect URL that Atrium shows, and allow the permissions named below.",
-            "Copy the client ID and the client secret from Basic information.",
-        ),
-        scopes=SCOPES,
-        fields=_APP,
-        oauth=OAuth(f"{app}/oauth", f"{api}/auth/eagle/token", scopes=()),
-    )
+@dataclass(frozen=True, slots=True)
+class RegionalOAuth(OAuth):
+    """People sign in at another host than the API's, in each region."""
+
+    def at(self, base_url: str) -> tuple[str, str]:
+        root = base_url.rstrip("/")
+        app = REGIONS.get(root)
+        return (f"{app}/oauth", f"{root}/auth/eagle/token") if app else OAuth.at(self, base_url)
 
 
 ABOUT = About(
@@ -35,7 +33,7 @@ ABOUT = About(
     label="Intercom",
     icon="chat-bubble-oval-left-ellipsis",
     words="Conversations with customers, team by team, and the articles of the help center.",
-    base_url=REGIONS["us"][1],
+    base_url=US,
     auths=(
         Auth(
             "token",
@@ -43,21 +41,29 @@ ABOUT = About(
             steps=(
                 "Open the Developer Hub (Settings, Integrations, Developer Hub) and make an app in your workspace.",
                 "Under Authentication, allow the permissions named below, and copy the access token.",
-                "Choose the region of your workspace: it stands in the address of your inbox (app.intercom.com, app.eu.intercom.com or app.au.intercom.com).",
+                _REGION_STEP,
             ),
             scopes=SCOPES,
             fields=(Setting("token", "Access token", secret=True, required=True),),
         ),
-        *(_oauth(region) for region in REGIONS),
+        Auth(
+            "oauth",
+            "Sign in with Intercom",
+            steps=(
+                "Open the Developer Hub (Settings, Integrations, Developer Hub) and make an app in your workspace.",
+                "Under Authentication, switch on Use OAuth, add the redirect URL that Atrium shows, and allow the permissions named below.",
+                "Copy the client ID and the client secret from Basic information.",
+                _REGION_STEP,
+            ),
+            scopes=SCOPES,
+            fields=(
+                Setting("client_id", "Client ID", secret=True, required=True),
+                Setting("client_secret", "Client secret", secret=True, required=True),
+            ),
+            oauth=RegionalOAuth(f"{REGIONS[US]}/oauth", f"{US}/auth/eagle/token", scopes=()),
+        ),
     ),
     settings=(
-        Setting(
-            "region",
-            "Region",
-            kind="choice",
-            initial="us",
-            choices=tuple((key, words) for key, (words, _, _) in REGIONS.items()),
-        ),
         Setting(
             "notes",
             "Internal notes, too",

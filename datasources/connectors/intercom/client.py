@@ -15,7 +15,7 @@ from intercom.types import MultipleFilterSearchRequest, SingleFilterSearchReques
 from datasources.connectors.around import Around
 from datasources.connectors.base import ConnectorError
 from datasources.connectors.http import error_of, httpx_client, told
-from datasources.connectors.intercom.about import REGIONS
+from datasources.connectors.intercom.about import REGIONS, US
 
 VENDOR = "Intercom"
 API_VERSION = "2.14"
@@ -33,14 +33,13 @@ class Client:
     """Shared by threads. Objects are the SDK's, whose fields may be missing or of another type than it says."""
 
     def __init__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> None:
-        auth = secret.get("auth") or "token"
-        region = auth.removeprefix("oauth_") if auth.startswith("oauth_") else str(config.get("region") or "us")
-        _, api, self.app_url = REGIONS.get(region, REGIONS["us"])
+        address = str(config.get("base_url") or US).rstrip("/")
+        self.app_url = REGIONS.get(address, REGIONS[US])
         token: str | Callable[[], str] = around.tokens.access if around.tokens else (secret.get("token") or "").strip()
         if not token:
             raise ConnectorError("Enter Intercom's access token", permanent=True)
         self.api = Intercom(
-            base_url=str(config.get("base_url") or api).rstrip("/"),
+            base_url=address,
             token=token,
             headers={"Intercom-Version": API_VERSION},
             httpx_client=httpx_client(around.network),

@@ -38,7 +38,7 @@ from datasources.connectors.wording import plural
 
 
 class Intercom:
-    """Config: ``region``, ``notes``, ``since``, perhaps ``base_url``. Secret: ``token``, or OAuth by ``around.tokens``."""
+    """Config: ``notes``, ``since``, perhaps ``base_url`` (which says the region, too). Secret: ``token``, or OAuth by ``around.tokens``."""
 
     about: ClassVar[About] = ABOUT
 

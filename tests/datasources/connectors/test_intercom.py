@@ -226,12 +226,16 @@ def test_a_document_that_went_is_skipped(place: Place) -> None:
     assert caught.value.skip
 
 
-def test_the_region_decides_where_calls_go() -> None:
-    around = Around(Extractor(workers=1))
-    for region, auth, host in (("eu", "token", "api.eu."), ("us", "oauth_au", "api.au."), ("us", "token", "api.")):
-        client = Client({"region": region}, {"auth": auth, "token": "x"}, around)
-        assert str(client.api._client_wrapper.get_base_url()) == f"https://{host}intercom.io"
-    assert Client({"region": "eu"}, {"token": "x"}, around).app_url == "https://app.eu.intercom.com"
+@pytest.mark.parametrize("region", ["", "eu.", "au."])
+def test_the_address_decides_the_region(region: str) -> None:
+    api, app = f"https://api.{region}intercom.io", f"https://app.{region}intercom.com"
+    client = Client({"base_url": api}, {"token": "x"}, Around(Extractor(workers=1)))
+    assert client.app_url == app
+    auth = Intercom.about.auth("oauth")
+    assert auth is not None
+    assert auth.oauth is not None
+    assert auth.oauth.at(api) == (f"{app}/oauth", f"{api}/auth/eagle/token")
+    assert auth.oauth.at("http://127.0.0.1:9")[0] == "http://127.0.0.1:9/oauth"
 
 
 def test_oauth_takes_its_token_from_the_portal(place: Place) -> None:
