@@ -10,6 +10,8 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from datasources.health import duration
+
 DAYS = 7
 
 
@@ -23,6 +25,15 @@ class Freshness:
     p50: float
     p95: float
     updates: int
+
+    @property
+    def words(self) -> str:
+        half, most = duration(self.p50), duration(self.p95)
+        return (
+            f"Changes are found after {half}"
+            if half == most
+            else f"Changes are found after {half}, 19 of 20 within {most}"
+        )
 
 
 def freshness_of(sources: Collection[UUID]) -> dict[UUID, Freshness]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource, SyncRun
 
@@ -59,6 +61,8 @@ def health(source: DataSource, run: SyncRun | None, failed: int = 0) -> Health:
     if source.last_synced is None:
         told = CONNECTORS.get(source.kind)
         return Health("No files yet" if told is not None and told.files else "Not synced yet", "quiet")
+    if source.state_detail:
+        return Health(f"Last sync: {source.state_detail}", "warn", source.last_synced)
     if failed:
         return Health(f"Up to date, except {number(failed)} that could not be read", "warn", source.last_synced)
     return Health("Up to date", "ok", source.last_synced)
@@ -69,8 +73,27 @@ def _running(run: SyncRun) -> Health:
     if run.state == SyncRun.State.PAUSED:
         return Health(f"Paused at {done} of {all_of}", "warn")
     if run.state == SyncRun.State.QUEUED:
-        return Health("Waiting to start", "busy")
+        return _queued(run)
     if run.state == SyncRun.State.DISCOVERING:
         return Health(f"Looking what is there: {all_of} found so far", "busy")
-    left = duration(seconds_left(run))
-    return Health(f"Syncing {done} of {all_of}" + (f", {left} left" if left else ""), "busy")
+    left, rate = duration(seconds_left(run)), speed(run)
+    words = [f"Syncing {done} of {all_of}", rate, f"{left} left" if left else ""]
+    return Health(", ".join(word for word in words if word), "busy")
+
+
+def _queued(run: SyncRun) -> Health:
+    """Why it waits, and how long: its turn, the source's own wait, or because the source failed again and again."""
+    seconds = (run.not_before - timezone.now()).total_seconds() if run.not_before else 0
+    if seconds <= 0:
+        return Health("Waiting for its turn", "busy")
+    if run.attempts:
+        reason = run.error.rstrip(".") or "The source asked us to wait"
+        return Health(f"{reason}; it goes on in {duration(seconds)}", "warn")
+    return Health(f"It failed several times in a row; the next try is in {duration(seconds)}", "warn")
+
+
+def speed(run: SyncRun) -> str:
+    """``3.2 a second``, ``40 a minute``; empty where nothing is measured yet."""
+    if run.state != SyncRun.State.SYNCING or run.rate <= 0:
+        return ""
+    return f"{run.rate:.1f} a second" if run.rate >= 1 else f"{max(1, round(60 * run.rate))} a minute"

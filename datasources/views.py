@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from datasources.connectors.registry import CONNECTORS
+from datasources.freshness import Freshness, freshness_of
 from datasources.health import Health, health
 from datasources.models import DataSource, Grant, Node, SyncRun
 from portal.access import WorkspaceRequest, may, workspace_view
@@ -30,6 +31,7 @@ class Line:
     documents: int
     changed: datetime | None
     icon: str
+    freshness: Freshness | None = None
 
 
 def kind_icon(kind: str) -> str:
@@ -52,6 +54,7 @@ def lines(membership: Membership, rows: Iterable[DataSource]) -> list[Line]:
         )
     }
     runs = {run.source_id: run for run in SyncRun.objects.filter(source__in=ids, state__in=SyncRun.OPEN)}
+    fresh = freshness_of(ids)
     nothing: dict[str, Any] = {"documents": 0, "failed": 0, "changed": None}
     return [
         Line(
@@ -61,6 +64,7 @@ def lines(membership: Membership, rows: Iterable[DataSource]) -> list[Line]:
             counts.get(source.pk, nothing)["documents"],
             counts.get(source.pk, nothing)["changed"],
             kind_icon(source.kind),
+            fresh.get(source.pk),
         )
         for source in rows
     ]

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from datasources import browsing, sources
 from datasources.connectors.registry import CONNECTORS
-from datasources.health import duration, health, seconds_left
+from datasources.freshness import freshness_of
+from datasources.health import duration, health, seconds_left, speed
 from datasources.models import DataSource, Node, RunItem, SyncRun, UploadedFile
 from datasources.syncing.progress import progress
 from datasources.views import kind_icon
@@ -68,6 +69,7 @@ def frame_of(request: WorkspaceRequest, source: DataSource, tab: str) -> dict[st
         "progress": _progress(run, names=manages) if run else None,
         "held": held,
         "health": health(source, run, states.get(Node.Status.FAILED, 0)),
+        "freshness": freshness_of([source.pk]).get(source.pk),
     }
 
 
@@ -84,6 +86,7 @@ def _progress(run: SyncRun, *, names: bool) -> dict[str, Any]:
             for name, tone in (("indexed", ""), ("unchanged", "quiet"), ("skipped", "warn"), ("failed", "bad"))
         ],
         "left_words": duration(seconds_left(run)),
+        "speed": speed(run),
     }
 
 

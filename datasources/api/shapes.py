@@ -12,6 +12,8 @@ from django.db.models import Count
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from datasources.freshness import freshness_of
+from datasources.health import seconds_left
 from datasources.models import DataSource, Document, Grant, Node, RunItem, Selection, SyncRun, UploadedFile
 from portal.api.shapes import SpaceName
 from portal.models import Membership, Space
@@ -20,8 +22,12 @@ from portal.models import Membership, Space
 class RunShape(serializers.ModelSerializer[SyncRun]):
     """discovered = indexed + unchanged + skipped + failed once it is done; ``error`` is empty or a sentence.
 
-    ``current`` and the examples in ``held`` name documents: they are for who manages the source.
+    ``rate`` is in documents a second; ``seconds_left`` is null where it can't be told; ``waits_until``: no worker takes it
+    before. ``current`` and the examples in ``held`` name documents: they are for who manages the source.
     """
+
+    seconds_left = serializers.SerializerMethodField()
+    waits_until = serializers.DateTimeField(source="not_before", allow_null=True)
 
     class Meta:
         model = SyncRun
@@ -38,6 +44,9 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
             "removed",
             "passages",
             "held",
+            "rate",
+            "seconds_left",
+            "waits_until",
             "current",
             "created",
             "started",
@@ -45,6 +54,10 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
             "error",
         ]
         read_only_fields = fields
+
+    def get_seconds_left(self, run: SyncRun) -> int | None:
+        left = seconds_left(run)
+        return None if left is None else round(left)
 
     def to_representation(self, run: SyncRun) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(run)
@@ -95,8 +108,22 @@ class UsesShape(serializers.Serializer[Any]):
     )
 
 
+class FreshnessShape(serializers.Serializer[Any]):
+    """Seconds from a change at the source to being searchable, over documents that changed in the last 7 days."""
+
+    p50 = serializers.FloatField(help_text="Half of them were faster.")
+    p95 = serializers.FloatField(help_text="19 of 20 were faster.")
+    updates = serializers.IntegerField()
+
+
 class SourceShape(serializers.ModelSerializer[DataSource]):
-    """``config`` is null for those who only read the source. ``spaces`` are those that the caller knows of."""
+    """``config`` is null for those who only read the source. ``spaces`` are those that the caller knows of.
+
+    ``freshness``: how long a change takes until it can be found; null where nothing changed in the last days. ``mirror``:
+    whether the source's own rights are asked, too.
+    """
+
+    freshness = serializers.SerializerMethodField()
 
     spaces = serializers.SerializerMethodField()
     counts = serializers.SerializerMethodField()
@@ -119,6 +146,8 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
             "schedule",
             "next_run",
             "last_synced",
+            "freshness",
+            "mirror",
             "credential",
             "manageable",
             "created",
@@ -137,6 +166,11 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
     def get_last_run(self, row: DataSource) -> Any:
         run = self.context["runs"].get(row.pk)
         return RunShape(run, context=self.context).data if run else None
+
+    @extend_schema_field(FreshnessShape(allow_null=True))
+    def get_freshness(self, row: DataSource) -> Any:
+        found = self.context["freshness"].get(row.pk)
+        return FreshnessShape(found).data if found else None
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_config(self, row: DataSource) -> Any:
@@ -159,6 +193,7 @@ def around(membership: Membership, sources: Sequence[DataSource]) -> dict[str, A
         "spaces": spaces,
         "counts": _counts(membership, ids),
         "runs": {run.source_id: run for run in newest},
+        "freshness": freshness_of(ids),
         "managed": set(DataSource.objects.manageable_by(membership).filter(pk__in=ids).values_list("pk", flat=True)),
     }
 

@@ -53,7 +53,7 @@ def test_the_list_says_in_words_how_each_source_is(cast, as_, handbook):
     )
     factories.source(cast.workspace, name="Share", state="needs_attention", state_detail="The folder is gone")
     page = as_("member").get(url("data")).content.decode()
-    assert "Syncing 412 of 2\u202f300, 6 min left" in page
+    assert "Syncing 412 of 2\u202f300, 5.0 a second, 6 min left" in page
     assert "Needs attention: The folder is gone" in page
     assert 'hx-trigger="every 2s"' in page
 

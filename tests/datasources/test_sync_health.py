@@ -12,12 +12,14 @@ from django.utils import timezone
 from datasources import schedule
 from datasources.connectors.base import ConnectorError, Upsert
 from datasources.freshness import Freshness, freshness_of
+from datasources.health import health
 from datasources.models import DataSource, Document, SyncRun
 from datasources.runs import request_look, request_sync
 from datasources.sync import sync_source
 from datasources.syncing.circuit import circuit_of
 from datasources.syncing.turns import next_run
 from tests import factories
+from tests.callers import key
 from tests.datasources.syncing import file_node, synced
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +160,34 @@ def test_p50_and_p95_are_of_all_updates_of_a_source(source):
         Document.objects.filter(node__external_id=f"{number}.md").update(lag=number)
     found = freshness_of([source.pk])[source.pk]
     assert (found.p50, round(found.p95, 2), found.updates) == (50.5, 95.05, 100)
+
+
+def test_progress_is_said_in_words(source):
+    run = SyncRun(source=source, state="syncing", listed=True, discovered=340, indexed=120, rate=3.24)
+    assert health(source, run).words == "Syncing 120 of 340, 3.2 a second, 1 min left"
+    run.rate = 0.5
+    assert "30 a minute" in health(source, run).words
+    run = SyncRun(source=source, state="queued")
+    assert health(source, run).words == "Waiting for its turn"
+    run.not_before = timezone.now() + timedelta(minutes=20, seconds=5)
+    assert health(source, run).words == "It failed several times in a row; the next try is in 20 min"
+    run.attempts, run.error = 1, "Slack says wait."
+    assert health(source, run).words == "Slack says wait; it goes on in 20 min"
+
+
+def test_what_a_run_could_not_do_is_shown_with_the_source(source):
+    source.last_synced, source.state, source.state_detail = timezone.now(), "ok", "A group could not be read."
+    assert health(source, None).words == "Last sync: A group could not be read."
+
+
+def test_freshness_is_on_the_list_the_page_and_in_the_api(source, cast, client):
+    factories.node(source, "a.md", text="Text.")
+    Document.objects.update(lag=40)
+    DataSource.objects.update(last_synced=timezone.now(), state="ok")
+    client.force_login(cast.member.user)
+    words = "Changes are found after 40 s"
+    assert words in client.get(reverse("data", args=["acme"])).content.decode()
+    assert words in client.get(reverse("data_source", args=["acme", source.pk])).content.decode()
+    headers = {"authorization": f"Bearer {key(cast.member, 'read')}"}
+    shown = client.get("/api/v1/workspaces/acme/data-sources/", headers=headers).json()["results"][0]
+    assert shown["freshness"] == {"p50": 40.0, "p95": 40.0, "updates": 1}
