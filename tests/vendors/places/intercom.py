@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from datasources.connectors.base import Delivery
 from tests.vendors.places.loopback import Loopback
 
-TOKEN, CLIENT_SECRET = "dG9rOmxvb3BiYWNr", "a-client-secret"
+TOKEN, CLIENT_SECRET, CODE = "dG9rOmxvb3BiYWNr", "a-client-secret", "a-code"
 BEGIN = 1_760_000_000
 Json = dict[str, Any]
 
@@ -36,6 +37,8 @@ class IntercomServer(Loopback):
     def routes(self) -> list[web.RouteDef]:
         handle = self.handle
         return [
+            web.get("/oauth", self.authorize),
+            web.post("/auth/eagle/token", self.exchange),
             web.get("/me", handle(self.me)),
             web.get("/teams", handle(self.list_teams)),
             web.get("/admins", handle(self.list_admins)),
@@ -156,6 +159,17 @@ class IntercomServer(Loopback):
 
     # the API
 
+    async def authorize(self, request: web.Request) -> web.Response:
+        """The person says yes at once."""
+        back = URL(request.query["redirect_uri"]).update_query(code=CODE, state=request.query.get("state", ""))
+        raise web.HTTPFound(back)
+
+    async def exchange(self, request: web.Request) -> web.Response:
+        data = await request.post()
+        if data.get("code") != CODE or data.get("client_secret") != CLIENT_SECRET:
+            return self.error(401, {})
+        return web.json_response({"token_type": "Bearer", "token": TOKEN, "access_token": TOKEN})
+
     async def me(self, request: web.Request) -> web.Response:
         app = {"type": "app", "id_code": "loop1", "name": "Acme", "region": "US"}
         return web.json_response({"type": "admin", "id": "7", "name": "Ann Kaur", "email": "a@x.example", "app": app})
@@ -263,7 +277,9 @@ def filled(port: int = 0) -> IntercomServer:
 
 if __name__ == "__main__":
     with filled() as running:
-        sys.stdout.write(f"{running.base_url}  token: {TOKEN}  client secret: {CLIENT_SECRET}\n")
+        sys.stdout.write(
+            f"{running.base_url}  token: {TOKEN}  or OAuth with any client id and the secret {CLIENT_SECRET}\n"
+        )
         sys.stdout.flush()
         while True:
             time.sleep(3600)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
+from yarl import URL
 
 from tests.vendors.places.loopback import Loopback
 from tests.vendors.places.soql import Malformed, Query, parse, value
@@ -25,6 +26,7 @@ TOKEN, USER, PASSWORD, SECURITY_TOKEN, CONSUMER_KEY = (
     "sectok",
     "3MVG9loop",
 )
+CONSUMER_SECRET, CODE, REFRESH = "consumer-secret", "a-code", "a-refresh-token"
 PAGE = 40
 DATA = "/services/data/v59.0"
 Json = dict[str, Any]
@@ -106,6 +108,7 @@ class SalesforceServer(Loopback):
         handle, checked = self.handle, self.checked
         return [
             web.post("/services/Soap/u/59.0", handle(self.soap_login)),
+            web.get("/services/oauth2/authorize", self.authorize),
             web.post("/services/oauth2/token", handle(self.token)),
             web.get("/services/oauth2/userinfo", checked(self.userinfo)),
             web.get(f"{DATA}/sobjects", checked(self.objects)),
@@ -166,11 +169,23 @@ class SalesforceServer(Loopback):
         told = f"<serverUrl>{self.base_url}/services/Soap/u/59.0/00D</serverUrl><sessionId>{TOKEN}</sessionId>"
         return web.Response(text=f"<result>{told}</result>", content_type="text/xml")
 
+    async def authorize(self, request: web.Request) -> web.Response:
+        """The person says yes at once."""
+        back = URL(request.query["redirect_uri"]).update_query(code=CODE, state=request.query.get("state", ""))
+        raise web.HTTPFound(back)
+
     async def token(self, request: web.Request) -> web.Response:
         data = {key: values[0] for key, values in parse_qs(await request.text()).items()}
-        if data.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" or not data.get("assertion"):
-            return web.json_response({"error": "invalid_grant", "error_description": "invalid assertion"}, status=400)
-        return web.json_response({"access_token": TOKEN, "instance_url": self.base_url, "token_type": "Bearer"})
+        given = {
+            "authorization_code": data.get("code") == CODE and data.get("client_secret") == CONSUMER_SECRET,
+            "refresh_token": data.get("refresh_token") == REFRESH and data.get("client_secret") == CONSUMER_SECRET,
+            "urn:ietf:params:oauth:grant-type:jwt-bearer": bool(data.get("assertion")),
+        }
+        kind = data.get("grant_type", "")
+        if not given.get(kind):
+            return web.json_response({"error": "invalid_grant", "error_description": "not valid"}, status=400)
+        answer = {"access_token": TOKEN, "instance_url": self.base_url, "token_type": "Bearer"}
+        return web.json_response(answer | ({"refresh_token": REFRESH} if kind == "authorization_code" else {}))
 
     async def userinfo(self, request: web.Request) -> web.Response:
         return web.json_response({"user_id": "005", "urls": {"rest": f"{self.base_url}/services/data/v{{version}}/"}})
@@ -397,7 +412,9 @@ def filled(port: int = 0) -> SalesforceServer:
 
 if __name__ == "__main__":
     with filled() as running:
-        sys.stdout.write(f"{running.base_url}  {USER} / {PASSWORD} / {SECURITY_TOKEN}\n")
+        sys.stdout.write(
+            f"{running.base_url}  {USER} / {PASSWORD} / {SECURITY_TOKEN}, or OAuth: any key, {CONSUMER_SECRET}\n"
+        )
         sys.stdout.flush()
         while True:
             time.sleep(3600)
