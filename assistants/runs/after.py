@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import structlog
 
@@ -36,10 +37,10 @@ async def after_run(run: Run) -> None:
 
 async def _title(plan: Plan, rows: Rows) -> None:
     # Whoever else waits for an answer goes first; until then the conversation is called by its question.
-    waited = 0.0
-    while waited == 0.0 or (runner.under_way() and waited < LONGEST_WAIT):
+    await asyncio.sleep(PAUSE)
+    until = time.monotonic() + LONGEST_WAIT
+    while runner.under_way() and time.monotonic() < until:
         await asyncio.sleep(PAUSE)
-        waited += PAUSE
     meter = Meter()
     try:
         title = await write_title(plan.spec, rows.question.content, meter)
