@@ -12,11 +12,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from datasources import asking, offering
-from datasources.asking import AskedForm
+from datasources import entering, offering
 from datasources.connectors.about import About
 from datasources.connectors.base import Chosen
 from datasources.connectors.registry import about
+from datasources.entering import AskedForm
 from datasources.models import DataSource, Node, Selection, SyncRun, node_id
 from datasources.picking import MOST_TICKED, Picker, read_choice
 from datasources.runs import request_sync
@@ -66,12 +66,20 @@ def _more(text: str, source: DataSource) -> dict[UUID | None, tuple[bool, dict[s
     return found
 
 
-def lines_of(source: DataSource, asked: Sequence[tuple[UUID | None, bool, bool, Mapping[str, Any]]]) -> list[Chosen]:
-    """(node, include, future, options) as the connector gets them. Raises ValidationError with a sentence."""
+def lines_of(
+    source: DataSource,
+    asked: Sequence[tuple[UUID | None, bool, bool, Mapping[str, Any]]],
+    *,
+    named: Mapping[UUID, str] | None = None,
+) -> list[Chosen]:
+    """(node, include, future, options) as the connector gets them. Raises ValidationError with a sentence.
+
+    ``named``: external ids that the asker knows by themselves.
+    """
     if len(asked) > MOST_TICKED:
         raise ValidationError(f"More than {MOST_TICKED:,} single ticks: tick folders instead.")
     told = about(source.kind)
-    ids = offering.external_ids_of(source, [key for key, *_ in asked if key is not None])
+    ids = offering.external_ids_of(source, [key for key, *_ in asked if key is not None]) | dict(named or {})
     before = {line.node: line for line in source.selections.all()}
     found = []
     for key, include, future, options in asked:
@@ -89,7 +97,7 @@ def _options(told: About, options: Mapping[str, Any], include: bool) -> dict[str
         return {}
     given = {name: value for name, value in options.items() if name != "chosen_at" and value not in ("", None, [])}
     try:
-        return asking.checked(told.options, given)
+        return entering.checked(told.options, given)
     except ValidationError as error:
         labels = {setting.name: setting.label for setting in told.options}
         words = [f"{labels.get(name, name)}: {' '.join(said)}" for name, said in error.message_dict.items()]

@@ -5,7 +5,7 @@ For every kind from what its connector says of itself. Portal, admin and API cal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,8 +15,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from datasources import asking, oauth, sources
+from datasources import entering, oauth, sources
+from datasources.choosing import store
 from datasources.connectors.about import About, Auth
+from datasources.connectors.base import Chosen
 from datasources.connectors.registry import CONNECTORS, about
 from datasources.models import DataSource, Grant, SyncRun
 from datasources.oauth import secret_of
@@ -78,7 +80,7 @@ def read_entered(
     shared = {setting.name for one in told.auths for setting in one.fields if not setting.secret}
     known = {setting.name for setting in told.settings}
     beside = {name: given.pop(name) for name in list(given) if name in shared - known}
-    settings = asking.checked(told.settings, given)
+    settings = entering.checked(told.settings, given)
     where = {"base_url": address} if address else {}
     if credential is not None:
         return Entered({**_told_beside(told, secret_of(credential)), **settings, **where}, credential=credential)
@@ -89,7 +91,7 @@ def read_entered(
         raise ValidationError({"auth": f"It takes one of {', '.join(one.name for one in told.auths)}."})
     kept = kept_secrets(source, way, address)
     asked = {setting.name for setting in way.fields}
-    entered = asking.checked(
+    entered = entering.checked(
         way.fields, {**{n: v for n, v in beside.items() if n in asked}, **(fields or {})}, kept=kept
     )
     secret = _secret(source, way, entered, kept)
@@ -98,7 +100,7 @@ def read_entered(
 
 def _address(told: About, typed: Any) -> str:
     try:
-        address = asking.checked_address(str(typed))
+        address = entering.checked_address(str(typed))
     except ValidationError as error:
         raise ValidationError({"base_url": error.messages}) from error
     if told.asks_address and not address:
@@ -292,6 +294,30 @@ def go(
         if has_something(source):
             request_sync(source, by=by, trigger=SyncRun.Trigger.FIRST)
     return source
+
+
+@transaction.atomic
+def connect(
+    *,
+    workspace: Workspace,
+    by: User,
+    kind: str,
+    name: str,
+    entered: Entered,
+    spaces: Iterable[Space] | None = None,
+    schedule: str = "off",
+    mirror: bool = False,
+    choose: Callable[[DataSource], Sequence[Chosen]] = lambda source: (),
+) -> DataSource:
+    """The whole way at once, for integrations; ``spaces`` None is the open space Company. Raises ValidationError."""
+    if entered.waits:
+        raise ValidationError(
+            {"auth": "Signing in at the vendor takes a browser: connect it there, or name a credential that is there."}
+        )
+    source = save_draft(workspace=workspace, by=by, kind=kind, entered=entered, name=name)
+    store(source, choose(source))
+    granted = [sources.company_of(workspace)] if spaces is None else spaces
+    return go(source, by=by, name=name, spaces=granted, schedule=schedule, mirror=mirror)
 
 
 def has_something(source: DataSource) -> bool:

@@ -26,7 +26,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
-from datasources.asking import AskedForm
+from datasources.entering import AskedForm
 from datasources.models import DataSource, Node
 from datasources.retrieval.types import Branch
 from portal.models import Membership
