@@ -245,6 +245,7 @@ class MadeUp:
         self._channels = channels
         self._end = int(now if now is not None else time.time()) // 86_400 * 86_400
         self._changed: dict[int, int] = {}
+        self._last: tuple[tuple[int, int], list[Message]] = (-1, 0), []
 
     def change(self, share: float) -> int:
         """Edit one message in this share of all documents (a day or a thread each, 20 a channel); how many."""
@@ -283,7 +284,12 @@ class MadeUp:
         return [f"U{n:04d}" for n in range(20)]
 
     def messages(self, channel: str) -> Sequence[Message]:
-        return list(self._made(int(channel[1:])))
+        """The last channel is kept, because its history is asked for and then its threads."""
+        number = int(channel[1:])
+        key = number, self._changed.get(number, 0)
+        if self._last[0] != key:
+            self._last = key, list(self._made(number))
+        return self._last[1]
 
     def file(self, file: str) -> None:
         return None
