@@ -16,6 +16,7 @@ from datasources.connectors.folder.about import ABOUT as FOLDER
 from datasources.connectors.github.about import ABOUT as GITHUB
 from datasources.connectors.google_drive.about import ABOUT as GOOGLE_DRIVE
 from datasources.connectors.intercom.about import ABOUT as INTERCOM
+from datasources.connectors.jira.about import ABOUT as JIRA
 from datasources.connectors.notion.about import ABOUT as NOTION
 from datasources.connectors.notion_export.about import ABOUT as NOTION_EXPORT
 from datasources.connectors.salesforce.about import ABOUT as SALESFORCE
@@ -45,6 +46,7 @@ CONNECTORS: dict[str, About] = {
         SLACK_EXPORT,
         INTERCOM,
         GITHUB,
+        JIRA,
         NOTION_EXPORT,
         SALESFORCE,
         CONFLUENCE,
