@@ -44,6 +44,13 @@ def id_of(external_id: str) -> str:
     return external_id.partition(":")[2]
 
 
+def container_of(content: Json) -> str:
+    """The id of what an attachment is attached to; where it is not told, the link to it is."""
+    told = (content.get("container") or {}).get("id")
+    link = str((content.get("_expandable") or {}).get("container") or "")
+    return str(told or link.rpartition("/")[2])
+
+
 def space_node(space: Json, site: str) -> RemoteNode:
     key = str(space["key"])
     return RemoteNode(

@@ -20,7 +20,7 @@ from datasources.connectors.base import (
     Upsert,
 )
 from datasources.connectors.confluence.client import IDS, Confluence, quoted
-from datasources.connectors.confluence.contents import Item, id_of, item_of, space_node
+from datasources.connectors.confluence.contents import Item, container_of, id_of, item_of, space_node
 from datasources.connectors.confluence.readers import NOBODY, Readers
 from datasources.connectors.lines import Lines, moment
 
@@ -141,11 +141,11 @@ class Listing:
         """Pages, and attachments for which what they are attached to has to be asked about."""
         pages = [content for content in contents if content.get("type") != "attachment"]
         yield from self._batch(pages, attachments=attachments)
-        held = [c for c in contents if c.get("type") == "attachment" and (c.get("container") or {}).get("id")]
-        ids = list(dict.fromkeys(str(content["container"]["id"]) for content in held))
+        held = [content for content in contents if content.get("type") == "attachment" and container_of(content)]
+        ids = list(dict.fromkeys(map(container_of, held)))
         containers = {str(page["id"]): self._item(page) for page in self.confluence.by_ids(ids)} if ids else {}
         for content in held:
-            container = containers.get(str(content["container"]["id"]))
+            container = containers.get(container_of(content))
             if container is not None:
                 yield from self._attached([content], container)
 
@@ -161,7 +161,7 @@ class Listing:
         for at in range(0, len(holders), IDS):
             some = list(holders)[at : at + IDS]
             for content in self.confluence.attachments(some):
-                if holder := holders.get(str((content.get("container") or {}).get("id"))):
+                if holder := holders.get(container_of(content)):
                     yield from self._attached([content], holder)
 
     def _attached(self, contents: list[dict[str, Any]], holder: Item) -> Iterator[Change]:
