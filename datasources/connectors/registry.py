@@ -23,6 +23,7 @@ from datasources.connectors.salesforce.about import ABOUT as SALESFORCE
 from datasources.connectors.slack.about import ABOUT as SLACK
 from datasources.connectors.slack_export.about import ABOUT as SLACK_EXPORT
 from datasources.connectors.upload.about import ABOUT as UPLOAD
+from datasources.connectors.website.about import ABOUT as WEBSITE
 
 
 class ConnectorClass(Protocol):
@@ -39,6 +40,7 @@ CONNECTORS: dict[str, About] = {
         FOLDER,
         UPLOAD,
         GOOGLE_DRIVE,
+        WEBSITE,
         API,
         ELASTICSEARCH,
         NOTION,
