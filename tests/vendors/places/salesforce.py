@@ -17,6 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.salesforce_schema import FIELDS, LABELS, NAME_FIELD, STANDARD, TARGETS
 from tests.vendors.places.soql import Malformed, Query, parse, value
 
 TOKEN, USER, PASSWORD, SECURITY_TOKEN, CONSUMER_KEY = (
@@ -30,71 +31,13 @@ CONSUMER_SECRET, CODE, REFRESH = "consumer-secret", "a-code", "a-refresh-token"
 PAGE = 40
 DATA = "/services/data/v59.0"
 Json = dict[str, Any]
-_STANDARD = (
-    ("Id", "id", "Record ID"),
-    ("OwnerId", "reference", "Owner ID"),
-    ("CreatedById", "reference", "Created By ID"),
-    ("CreatedDate", "datetime", "Created Date"),
-    ("SystemModstamp", "datetime", "System Modstamp"),
-    ("IsDeleted", "boolean", "Deleted"),
-)
-_FIELDS: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "Account": (
-        ("Name", "string", "Account Name"),
-        ("Type", "picklist", "Account Type"),
-        ("Industry", "picklist", "Industry"),
-        ("Phone", "phone", "Phone"),
-        ("Website", "url", "Website"),
-        ("Description", "textarea", "Description"),
-        ("AnnualRevenue", "currency", "Annual Revenue"),
-        ("BillingAddress", "address", "Billing Address"),
-    ),
-    "Opportunity": (
-        ("Name", "string", "Opportunity Name"),
-        ("StageName", "picklist", "Stage"),
-        ("Amount", "currency", "Amount"),
-        ("Probability", "percent", "Probability"),
-        ("CloseDate", "date", "Close Date"),
-        ("Description", "textarea", "Description"),
-        ("AccountId", "reference", "Account ID"),
-    ),
-    "Case": (
-        ("CaseNumber", "string", "Case Number"),
-        ("Subject", "string", "Subject"),
-        ("Description", "textarea", "Description"),
-        ("Status", "picklist", "Status"),
-        ("Priority", "picklist", "Priority"),
-        ("AccountId", "reference", "Account ID"),
-        ("ContactId", "reference", "Contact ID"),
-    ),
-    "Knowledge__kav": (
-        ("KnowledgeArticleId", "reference", "Knowledge Article ID"),
-        ("Title", "string", "Title"),
-        ("Summary", "textarea", "Summary"),
-        ("UrlName", "string", "URL Name"),
-        ("PublishStatus", "picklist", "Publication Status"),
-        ("Language", "picklist", "Language"),
-        ("Body__c", "html", "Body"),
-    ),
-    "CaseComment": (("ParentId", "reference", "Parent ID"), ("CommentBody", "textarea", "Body")),
-    "User": (("Name", "string", "Full Name"),),
-}
-_TARGETS = {
-    "OwnerId": "User",
-    "CreatedById": "User",
-    "AccountId": "Account",
-    "ContactId": "Contact",
-    "ParentId": "Case",
-}
-_LABELS = {"Knowledge__kav": ("Knowledge", "Knowledge"), "Opportunity": ("Opportunity", "Opportunities")}
-_NAME_FIELD = {"Case": "CaseNumber", "Knowledge__kav": "Title"}
 _CODES = {401: "INVALID_SESSION_ID", 403: "INSUFFICIENT_ACCESS", 404: "NOT_FOUND", 503: "SERVER_UNAVAILABLE"}
 
 
 class SalesforceServer(Loopback):
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
-        self.records: dict[str, dict[str, Json]] = {name: {} for name in _FIELDS}
+        self.records: dict[str, dict[str, Json]] = {name: {} for name in FIELDS}
         self.list_views: dict[str, dict[str, str]] = {}
         self.hidden_fields: set[tuple[str, str]] = set()
         self.hidden_objects: set[str] = set()
@@ -193,16 +136,16 @@ class SalesforceServer(Loopback):
     # the API
 
     async def objects(self, request: web.Request) -> web.Response:
-        shown = [name for name in _FIELDS if name not in self.hidden_objects]
+        shown = [name for name in FIELDS if name not in self.hidden_objects]
         return web.json_response(
             {"sobjects": [{"name": name, "label": name, "queryable": True, "replicateable": True} for name in shown]}
         )
 
     async def describe(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in _FIELDS or name in self.hidden_objects:
+        if name not in FIELDS or name in self.hidden_objects:
             return self.error(404, {})
-        label, plural = _LABELS.get(name, (name, f"{name}s"))
+        label, plural = LABELS.get(name, (name, f"{name}s"))
         children = []
         if name == "Case":
             children.append({"childSObject": "CaseComment", "field": "ParentId", "relationshipName": "CaseComments"})
@@ -218,16 +161,16 @@ class SalesforceServer(Loopback):
         )
 
     def _fields(self, name: str) -> list[tuple[str, str, str]]:
-        return [f for f in (*_STANDARD, *_FIELDS[name]) if (name, f[0]) not in self.hidden_fields]
+        return [f for f in (*STANDARD, *FIELDS[name]) if (name, f[0]) not in self.hidden_fields]
 
     def _field(self, name: str, field: str, kind: str, label: str) -> Json:
-        target = _TARGETS.get(field)
+        target = TARGETS.get(field)
         return {
             "name": field,
             "type": "textarea" if kind == "html" else kind,
             "label": label,
             "htmlFormatted": kind == "html",
-            "nameField": field == _NAME_FIELD.get(name, "Name"),
+            "nameField": field == NAME_FIELD.get(name, "Name"),
             "referenceTo": [target] if target else [],
             "relationshipName": field.removesuffix("Id") if target else None,
         }
@@ -292,7 +235,7 @@ class SalesforceServer(Loopback):
         if query.name not in self.records or query.name in self.hidden_objects:
             raise Malformed("INVALID_TYPE", f"sObject type '{query.name}' is not supported.")
         known = {field for field, _, _ in self._fields(query.name)}
-        known |= {field.removesuffix("Id") for field in known if field in _TARGETS}
+        known |= {field.removesuffix("Id") for field in known if field in TARGETS}
         for path in {*query.columns, *query.asked}:
             if not path.startswith(("COUNT", "MAX")) and path.split(".")[0] not in known:
                 raise Malformed(
