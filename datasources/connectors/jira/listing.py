@@ -172,16 +172,13 @@ def looked(client: Client, chooser: Chooser, external_ids: Sequence[str]) -> Ite
     """Single nodes told anew, with their projects; what is gone or not chosen as deleted."""
     told: set[str] = set()
     for external_id in external_ids:
-        sort, _, number = external_id.partition(":")
-        if sort == "project":
+        if external_id.startswith("project:"):
             yield from _project(client, chooser, external_id)
             continue
-        change = _issue(client, chooser, number) if sort == "issue" and number.isdigit() else Delete(external_id)
-        if isinstance(change, tuple):
-            project, change = change
-            if project.external_id not in told and not isinstance(change, Delete):
-                told.add(project.external_id)
-                yield Upsert(project)
+        project, change = _issue(client, chooser, external_id)
+        if project is not None and project.external_id not in told and not isinstance(change, Delete):
+            told.add(project.external_id)
+            yield Upsert(project)
         yield change
 
 
@@ -196,15 +193,19 @@ def _project(client: Client, chooser: Chooser, external_id: str) -> Iterator[Cha
         yield Upsert(project_node(client.site, found))
 
 
-def _issue(client: Client, chooser: Chooser, number: str) -> Delete | tuple[RemoteNode, Change]:
+def _issue(client: Client, chooser: Chooser, external_id: str) -> tuple[RemoteNode | None, Change]:
+    sort, _, number = external_id.partition(":")
+    gone = Delete(external_id)
+    if sort != "issue" or not number.isdigit():
+        return None, gone
     try:
         issue = client.get(f"{client.api}/issue/{number}", {"fields": ",".join(LISTED)}, node=True)
     except NodeError:
-        return Delete(f"issue:{number}")
+        return None, gone
     project = project_node(client.site, issue["fields"]["project"])
     narrowed = chooser.narrowed(project.external_id)
     if not narrowed.empty:
         jql = " AND ".join([f"id = {number}", *narrowed.clauses()])
         if not any(issues for issues, _ in client.search(jql, ["project"])):
-            return Delete(f"issue:{number}")
+            return project, gone
     return project, chooser.told(client.site, issue)
