@@ -107,7 +107,8 @@ class Written:
         for written in self.store.all():
             node = self._node(written, holders)
             if written.parent is not None and written.parent not in chains:
-                yield Skipped(node, ORPHAN.format(written.parent))
+                found = self._with_above(written.external_id)
+                yield Skipped(node, (found.wrong if found else "") or ORPHAN.format(written.parent))
                 continue
             chain = (node.external_id, *(chains[written.parent] if written.parent is not None else ()))
             if node.has_children:

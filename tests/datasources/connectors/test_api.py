@@ -130,6 +130,9 @@ def test_what_was_written_into_itself_is_skipped(place: Place) -> None:
     place.store.write(WrittenNode("b", "B", "a", text="x"))
     (looked,) = place.connector().look(["a"], ALL)
     assert isinstance(looked, Skipped)
+    listed = [c for c in place.connector().changes({}, ALL) if isinstance(c, Skipped)]
+    assert len(listed) == 2
+    assert all("into itself" in change.reason for change in [looked, *listed])
 
 
 def test_one_write_is_looked_at_alone_with_what_is_above_it(place: Place) -> None:

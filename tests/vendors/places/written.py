@@ -34,13 +34,14 @@ class MemoryStore:
         return [_without_text(node) for node in list(self.nodes.values()) if node.parent == parent]
 
     def all(self) -> Iterator[WrittenNode]:
-        known = set(self.nodes)
-        orphans = [n for n in self.nodes.values() if n.parent is not None and n.parent not in known]
-        yield from (_without_text(node) for node in orphans)
+        """What hangs below nothing that is there comes last."""
+        told: set[str] = set()
         level = list(self.children(None))
         while level:
             yield from level
+            told |= {node.external_id for node in level}
             level = [below for node in level for below in self.children(node.external_id)]
+        yield from (_without_text(node) for key, node in list(self.nodes.items()) if key not in told)
 
     def one(self, external_id: str) -> WrittenNode | None:
         return self.nodes.get(external_id)
