@@ -36,6 +36,7 @@ from datasources.runs import (
 from datasources.syncing.queueing import enqueue_deletion
 from datasources.syncing.reading import extractor
 from datasources.uploads import Uploads, add_upload, remove_upload
+from datasources.written import KIND, Kept
 from portal import audit, net
 from portal.credentials import secret_of
 from portal.models import Credential, Space, User, Workspace
@@ -80,6 +81,7 @@ def connector_for(source: DataSource) -> Connector:
         network=net.network(),
         tokens=StoredTokens(source) if secret.get("auth") == "oauth" and source.credential_id else None,
         mirror=source.mirror,
+        written=Kept(source) if source.kind == KIND else None,
     )
     return make(source.config, secret, around)
 
@@ -123,7 +125,7 @@ def create_source(
     )
     _validate(source)
     check_connection(source)
-    granted = [_company(workspace)] if spaces is None else list(spaces)
+    granted = [company_of(workspace)] if spaces is None else list(spaces)
     if any(space.workspace_id != workspace.pk for space in granted):
         raise ValidationError("Data can only be given to spaces of its own workspace.")
     with transaction.atomic():
@@ -150,12 +152,15 @@ def update_source(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
     schedule: str | None = None,
+    mirror: bool | None = None,
     credential: Credential | None = None,
     selection: Sequence[Chosen] | None = None,
 ) -> DataSource:
     """Change what is given; a changed config is tested, a changed choice or config synced. Raises ValidationError."""
     must_live(source)
-    before = {"name": source.name, "schedule": source.schedule}
+    before = {"name": source.name, "schedule": source.schedule, "mirror": source.mirror}
+    mirrors = mirror is not None and mirror != source.mirror and about(source.kind).mirrors
+    source.mirror = bool(mirror) if mirrors else source.mirror
     changed = (config is not None and dict(config) != source.config) or credential is not None
     source.name = name.strip() if name is not None else source.name
     source.config = dict(config) if config is not None else source.config
@@ -169,13 +174,13 @@ def update_source(
         # Another place, or other rights: what a listing of the old one said of changes does not hold for it.
         source.cursor = {}
     with transaction.atomic():
-        source.save(update_fields=["name", "config", "schedule", "credential", "next_run", "cursor"])
+        source.save(update_fields=["name", "config", "schedule", "mirror", "credential", "next_run", "cursor"])
         if selection is not None:
             _select(source, selection)
-        after = {"name": source.name, "schedule": source.schedule}
+        after = {"name": source.name, "schedule": source.schedule, "mirror": source.mirror}
         audit.record("source.update", workspace=source.workspace, actor=by, target=source, before=before, after=after)
-        if selection is not None:
-            # All of it is listed anew, and what stays chosen is found unchanged; what is not chosen any more goes.
+        if selection is not None or mirrors:
+            # All of it is listed anew: who may read it is told, what stays chosen is found unchanged, and the rest goes.
             request_sync(source, by=by, trigger=Trigger.FULL, again=True, full=True)
         elif changed:
             request_sync(source, by=by, again=True)
@@ -245,7 +250,7 @@ def must_fit(source: DataSource) -> None:
         raise ValidationError({"base_url": "The address changes, so enter the key again."})
 
 
-def _company(workspace: Workspace) -> Space:
+def company_of(workspace: Workspace) -> Space:
     """The open space that every workspace is made with; the oldest, should it have been renamed."""
     space = Space.objects.filter(workspace=workspace, kind=Space.Kind.OPEN).order_by("created").first()
     if space is None:

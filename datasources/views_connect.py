@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -95,6 +95,8 @@ def data_connect(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """What proves who we are, of a draft or, to connect it anew, of a source that is there."""
     source = manageable(request, pk)
     about = about_of(source.kind)
+    if not needs_connecting(about):
+        raise Http404
     form = _connection_form(request, about, source)
     if request.method == "POST" and form.is_valid():
         assert form.entered is not None
@@ -158,6 +160,8 @@ def _tested(request: WorkspaceRequest, *, ok: bool, words: str) -> HttpResponse:
 def data_sign_in(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """Send the person to the vendor, who asks whether this is allowed."""
     source = manageable(request, pk)
+    if not needs_connecting(about_of(source.kind)):
+        raise Http404
     try:
         return HttpResponseRedirect(oauth.begin(request.session, source, request.workspace.slug))
     except oauth.Unfinished as error:

@@ -11,10 +11,12 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasources import granting, sources
+from datasources import choosing, connecting, granting, sources
 from datasources.api.base import DataAPI
+from datasources.api.connecting import lines_of
 from datasources.api.shapes import GrantShape, RunShape, SelectionShape, SourceShape, UsesShape, around
-from datasources.connectors.base import Chosen
+from datasources.connectors.base import ConnectorError
+from datasources.connectors.registry import about
 from datasources.models import DataSource, Grant, SyncRun
 from datasources.uses import used_by
 from portal.api.fields import Within
@@ -30,7 +32,18 @@ class SourceRequest(serializers.Serializer[Any]):
         child=Within(Space), required=False, help_text="Who may see it; left out, everybody in the workspace."
     )
     schedule = serializers.ChoiceField(DataSource.Schedule.choices, required=False)
-    credential = Within(Credential, required=False, allow_null=True)
+    auth = serializers.CharField(
+        max_length=40, required=False, help_text="Which way to prove who one is; left out, the kind's first."
+    )
+    secret = serializers.DictField(
+        required=False, write_only=True, help_text="What that way asks for, by name; kept encrypted. See connectors/."
+    )
+    credential = Within(
+        Credential, required=False, allow_null=True, help_text="One that is there, instead of a secret."
+    )
+    mirror = serializers.BooleanField(
+        required=False, help_text="Mirror who may read at the vendor, where the kind can."
+    )
     selection = SelectionShape(many=True, required=False)
 
 
@@ -38,7 +51,10 @@ class SourceChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, required=False)
     config = serializers.DictField(required=False)
     schedule = serializers.ChoiceField(DataSource.Schedule.choices, required=False)
+    auth = serializers.CharField(max_length=40, required=False)
+    secret = serializers.DictField(required=False, write_only=True, help_text="Connects it anew; see connectors/.")
     credential = Within(Credential, required=False)
+    mirror = serializers.BooleanField(required=False)
     selection = SelectionShape(many=True, required=False)
 
 
@@ -59,22 +75,29 @@ def _in_detail(membership: Membership, source: DataSource) -> dict[str, Any]:
     return {**around(membership, [source]), "uses": used_by(membership, [source])}
 
 
-def _chosen(given: dict[str, Any]) -> dict[str, Any]:
-    if "selection" not in given:
-        return given
-    lines = [
-        Chosen(
-            line.get("external_id") or None,
-            line.get("include", True),
-            line.get("future", True),
-            line.get("options", {}),
+class EntersAPI(DataAPI):
+    def entered(self, kind: str, given: dict[str, Any], source: DataSource | None = None) -> connecting.Entered:
+        """Takes what proves who one is out of ``given``, checked."""
+        try:
+            about(kind)
+        except ConnectorError as error:
+            raise serializers.ValidationError({"kind": str(error)}) from error
+        credential = given.pop("credential", None)
+        if credential is not None:
+            usable = connecting.usable_credentials(self.membership, kind)
+            if not usable.filter(pk=credential.pk).exists():
+                raise serializers.ValidationError({"credential": "This credential is not for this kind, or not yours."})
+        return connecting.read_entered(
+            kind,
+            config=given.pop("config", {}),
+            auth=given.pop("auth", ""),
+            fields=given.pop("secret", {}),
+            credential=credential,
+            source=source,
         )
-        for line in given["selection"]
-    ]
-    return {**given, "selection": lines}
 
 
-class DataSources(DataAPI):
+class DataSources(EntersAPI):
     access = {"GET": "datasource.view", "POST": "datasource.create"}
 
     @extend_schema(operation_id="data_sources_list", responses=SourceShape(many=True))
@@ -86,10 +109,18 @@ class DataSources(DataAPI):
     @extend_schema(operation_id="data_sources_create", request=SourceRequest, responses={201: SourceDetail})
     def post(self, request: Request, slug: str) -> Response:
         """Connect a source and start its first sync. A folder: ``{"kind": "folder", "config": {"path": "/srv/handbook"}}``."""
-        given = _chosen(self.parsed(SourceRequest))
-        given.setdefault("config", {})
+        given = self.parsed(SourceRequest)
         self._must_know(given.get("spaces", ()))
-        source = sources.create_source(workspace=self.workspace, by=self.person, **given)
+        kind, selection = given.pop("kind"), given.pop("selection", ())
+        entered = self.entered(kind, given)
+        source = connecting.connect(
+            workspace=self.workspace,
+            by=self.person,
+            kind=kind,
+            entered=entered,
+            choose=lambda source: lines_of(source, selection),
+            **given,
+        )
         return self.shown(SourceDetail, source, status.HTTP_201_CREATED, **_in_detail(self.membership, source))
 
     def _must_know(self, spaces: Any) -> None:
@@ -98,7 +129,7 @@ class DataSources(DataAPI):
             raise serializers.ValidationError({"spaces": f"There is no space {unknown[0].pk}, or you are not in it."})
 
 
-class OneDataSource(DataAPI):
+class OneDataSource(EntersAPI):
     access = {"GET": "datasource.view", "PATCH": "datasource.manage", "DELETE": "datasource.manage"}
 
     @extend_schema(operation_id="data_sources_get", responses=SourceDetail)
@@ -108,8 +139,16 @@ class OneDataSource(DataAPI):
     @extend_schema(operation_id="data_sources_change", request=SourceChange, responses=SourceDetail)
     def patch(self, request: Request, slug: str, pk: UUID) -> Response:
         """A changed ``config`` is tested; a changed ``config`` or ``selection`` is synced."""
-        given = _chosen(self.parsed(SourceChange))
-        return self._shown(sources.update_source(self.managed(pk), by=self.person, **given))
+        source, given = self.managed(pk), self.parsed(SourceChange)
+        selection = given.pop("selection", None)
+        if {"auth", "secret", "config", "credential"} & set(given):
+            given = {"config": source.config, **given}
+            source = connecting.reconnect(source, by=self.person, entered=self.entered(source.kind, given, source))
+        if given:
+            source = sources.update_source(source, by=self.person, **given)
+        if selection is not None:
+            source = choosing.choose(source, lines_of(source, selection), by=self.person)
+        return self._shown(source)
 
     @extend_schema(operation_id="data_sources_delete", responses={204: None})
     def delete(self, request: Request, slug: str, pk: UUID) -> Response:

@@ -23,14 +23,15 @@ from tests.walk import Route, routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SAFE = {"GET"}
-# Addresses that want more than a row: an upload is named in the query.
-WANTS_MORE = {"w/<slug:slug>/data/<uuid:pk>/upload/remove/"}
+# Addresses that want more than a row: an upload is named in the query; a source that is not finished yet, or has files.
+_SOURCE = "w/<slug:slug>/data/<uuid:pk>/"
+WANTS_MORE = {f"{_SOURCE}{rest}/" for rest in ("upload/remove", "files", "finish", "resume", "forget")}
 
 
 def rows(cast: factories.Cast) -> dict[str, Any]:
     """One row of the workspace for each word that an id follows in an address, and for each model of the admin."""
     here = cast.workspace
-    source = factories.source(here, created_by=cast.admin.user)
+    source = factories.source(here, kind="folder", config={"path": "/nowhere"}, created_by=cast.admin.user)
     node = factories.node(source, "a.md", text="Text.")
     run = SyncRun.objects.create(source=source, state="done", finished=timezone.now())
     helper = lifecycle.create_assistant(workspace=here, by=cast.admin.user, handle="helper", knowledge=[])
@@ -164,8 +165,11 @@ def everybody(cast: factories.Cast) -> list[Somebody]:
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk calls more often than any integration may."""
+    """The walk calls more often than any integration may; and levels of a tree are not read behind its back."""
+    from datasources import offering
     from portal.api.throttling import KeyThrottle
+
+    monkeypatch.setattr(offering, "start", lambda level: None)
 
     monkeypatch.setattr(KeyThrottle, "THROTTLE_RATES", {"key": None})
 
