@@ -104,7 +104,11 @@ class Crawl:
     def sitemaps(self) -> list[str]:
         if self.sitemap_url:
             return [self.sitemap_url]
-        return list(self.getter.robots(self.site.start).sitemaps) or [f"{self.site.home}/sitemap.xml"]
+        try:
+            named = list(self.getter.robots(self.site.start).sitemaps)
+        except Refused as refused:
+            raise ConnectorError(f"The start address can't be read: {refused}", permanent=True) from refused
+        return named or [f"{self.site.home}/sitemap.xml"]
 
     def _in_sitemap(self, address: str) -> bool:
         return bool(self.site.own(address))

@@ -17,8 +17,6 @@ from datasources.ingestion.results import Limits, too_large
 LOGIN = "It asks for a login: only open pages can be read"
 UNREADABLE = "No text can be read from a file of this kind"
 _HTML = ("text/html", "application/xhtml+xml")
-_LARGEST_PAGE = 5 * 1024 * 1024
-"""Past that, the extractor reads the page in its child process."""
 
 
 def is_page(got: Got) -> bool:
@@ -71,7 +69,7 @@ def content_of(got: Got, title: str, limit: int) -> Content:
         raise NodeError(too_large(limit + 1, limit).reason, skip=True)
     if not is_page(got):
         return Content(data=got.body, filename=filename_of(got), mime=got.mime)
-    if len(got.body) <= _LARGEST_PAGE:
+    if len(got.body) <= pages.LARGEST:
         page = pages.read(got.body, got.address, got.headers)
         if page.markdown is not None:
             return Content(markdown=page.markdown, filename=f"{title}.md")

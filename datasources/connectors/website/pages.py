@@ -24,6 +24,8 @@ _MISSING = re.compile(
 _LOGIN_PATH = re.compile(r"(^|/)(log-?in|sign-?in|sso|auth|oauth2?|saml2?|cas)(/|\.|$)", re.I)
 _SHORT, _SHORT_LOGIN = 600, 1500
 _MOST_LINKS = 5000
+LARGEST = 1024 * 1024
+"""Bytes of a page that are looked at here; a larger one is read by the extractor, in its child process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Page:
 
 
 def read(body: bytes, address: str, headers: Mapping[str, str]) -> Page:
-    root = _parsed(body, headers)
+    root = _parsed(body[:LARGEST], headers)
     if root is None:
         return Page(_name(address))
     base = normalized(_first(root, "//base/@href"), address) or address
