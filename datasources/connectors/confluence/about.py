@@ -12,6 +12,8 @@ SCOPES = (
     "readonly:content.attachment:confluence",
     "read:space:confluence",
     "read:page:confluence",
+    "read:folder:confluence",
+    "read:attachment:confluence",
     "read:space.permission:confluence",
     "offline_access",
 )

@@ -84,7 +84,7 @@ class Confluence:
 
     def attachments(self, containers: Sequence[str]) -> Iterator[Json]:
         for at in range(0, len(containers), IDS):
-            some = ", ".join(containers[at : at + IDS])
+            some = ", ".join(map(quoted, containers[at : at + IDS]))
             yield from self.search(f"type = attachment and container in ({some}) order by created")
 
     def count(self, cql: str) -> int:

@@ -86,7 +86,8 @@ class ConfluenceConnector:
             number += self.confluence.count(f"space in ({some}) and type in ({kinds})")
         if not taken:
             for key in [*lines.named("page:", include=True), *lines.named("blog:", include=True)]:
-                number += self.confluence.count(f"id = {id_of(key)} or ancestor = {id_of(key)}")
+                one = quoted(id_of(key))
+                number += self.confluence.count(f"id = {one} or ancestor = {one}")
         return Estimate(number, exact=False)
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
@@ -140,7 +141,7 @@ class ConfluenceConnector:
 
     def _below(self, parent: str) -> Iterator[RemoteNode]:
         one = id_of(parent)
-        for content in self.confluence.search(f"parent = {one} order by title"):
+        for content in self.confluence.search(f"parent = {quoted(one)} order by title"):
             item = item_of(content, self.site)
             if not item.reason and item.node.parent == parent:
                 yield item.node

@@ -85,7 +85,8 @@ class Listing:
                 yield Delete(key)
         for key in external_ids:
             if key.startswith(BELOW) and id_of(key.removeprefix(BELOW)) in there:
-                yield from self._edited(list(self.confluence.search(f"ancestor = {id_of(key.removeprefix(BELOW))}")))
+                one = quoted(id_of(key.removeprefix(BELOW)))
+                yield from self._edited(list(self.confluence.search(f"ancestor = {one} order by created")))
 
     # what is asked for
 
@@ -111,7 +112,7 @@ class Listing:
         one = id_of(scope)
         if scope.startswith("space:"):
             return self.confluence.listed(one)
-        return [self.confluence.query(f"id = {one} or ancestor = {one} order by created")]
+        return [self.confluence.query(f"id = {quoted(one)} or ancestor = {quoted(one)} order by created")]
 
     def _scope(self, scope: str, first: int, token: str) -> Iterator[Change]:
         if scope.startswith("space:"):
@@ -121,7 +122,7 @@ class Listing:
                 continue
             while True:
                 results, token = self.confluence.page(path, asked, token)
-                yield from self._batch(results)
+                yield from self._edited(results, attachments=True)
                 if not token:
                     break
                 yield self._checkpoint(scope, step, token)

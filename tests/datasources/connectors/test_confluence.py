@@ -216,6 +216,25 @@ def test_a_page_and_what_is_below_it_can_be_chosen_in_a_space_that_is_not(place:
     assert place.key("Pay") in documents
 
 
+def test_an_attachment_alone_can_be_chosen(place: Place) -> None:
+    seen = Seen().run(place.connector(), [Chosen(place.key("rota.txt"))])
+    assert seen.documents() == {place.key("rota.txt")}
+    assert seen.nodes[place.key("rota.txt")].parent == place.key("Leave")
+    assert not seen.nodes[place.key("Leave")].has_text
+
+
+def test_folders_are_containers(place: Place) -> None:
+    server = place.server
+    folder = server.add("Archive", "HB", kind="folder")
+    server.add("Old rules", "HB", "<p>No longer.</p>", parent=folder)
+    seen = Seen().run(place.connector())
+    assert seen.nodes[place.key("Old rules")].parent == f"folder:{folder}"
+    assert (seen.nodes[f"folder:{folder}"].title, seen.nodes[f"folder:{folder}"].has_text) == ("Archive", False)
+    assert f"folder:{folder}" in {node.external_id for node in place.connector().children("space:HB")}
+    assert [node.title for node in place.connector().children(f"folder:{folder}")] == ["Old rules"]
+    assert Seen().run(place.connector(), [Chosen(f"folder:{folder}")]).documents() == {place.key("Old rules")}
+
+
 def test_the_tree_opens_page_by_page(place: Place) -> None:
     connector = place.connector()
     assert {node.title for node in connector.children("space:HB")} == {"Handbook home", "Ship launched"}
