@@ -95,8 +95,9 @@ def request_look(source: DataSource, external_ids: Iterable[str], *, everything:
 
 def start_look(source: DataSource) -> SyncRun:
     """A run over the hints that have gathered; without any, over what changed. The source is locked, and no run is open."""
+    trigger = Trigger.API if source.kind == "api" else Trigger.WEBHOOK
     until = circuit_of(source).until
-    run = SyncRun.objects.create(source=source, trigger=Trigger.WEBHOOK, hints=source.hints, not_before=until)
+    run = SyncRun.objects.create(source=source, trigger=trigger, hints=source.hints, not_before=until)
     if source.hints:
         source.hints = []
         source.save(update_fields=["hints"])

@@ -38,6 +38,7 @@ State = SyncRun.State
 MOST_ATTEMPTS = 6
 """Postponed so often without getting anything done, a run fails."""
 LONGEST_PAUSE = 900.0
+KEPT_LOOKS = 20
 KEPT_ACCOUNTS = 10
 """Runs of a source whose account is kept page by page; older ones keep their counts and what failed."""
 
@@ -200,7 +201,11 @@ def _again(source: DataSource) -> SyncRun.Trigger:
 
 
 def _forget_old_accounts(source: DataSource) -> None:
-    kept = list(source.runs.order_by("-created").values_list("pk", flat=True)[:KEPT_ACCOUNTS])
+    """Runs that looked at a few nodes come by the hundred: those that did it without a failure are forgotten whole."""
+    looks = source.runs.exclude(hints=[]).filter(state=State.DONE).order_by("-created")
+    SyncRun.objects.filter(pk__in=list(looks.values_list("pk", flat=True)[KEPT_LOOKS:1000])).delete()
+    kept = list(source.runs.filter(hints=[]).order_by("-created").values_list("pk", flat=True)[:KEPT_ACCOUNTS])
+    kept += list(looks.values_list("pk", flat=True))
     old = RunItem.objects.filter(run__source=source).exclude(run__in=kept)
     old.exclude(outcome=RunItem.Outcome.FAILED).delete()
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from datasources.models import Document, Node, RunItem, SyncRun
@@ -180,7 +180,11 @@ class Pipeline:
     def _read(self, work: Work) -> Prepared | Verdict:
         if self._stopping.is_set():
             raise _Stopping
-        return self._reader.read(work)
+        try:
+            return self._reader.read(work)
+        finally:
+            # Some connectors read what the portal itself keeps; the thread's connection goes back to the pool.
+            connection.close()
 
     def _after_reading(self, future: Future[Prepared | Verdict]) -> None:
         if future.cancelled():
