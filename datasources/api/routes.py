@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasources.api import documents, runs, search, sources
+from datasources.api import documents, runs, search, sources, written
 
 _source = "data-sources/<uuid:pk>/"
 _run = f"{_source}runs/<uuid:run>/"
@@ -24,6 +24,9 @@ urlpatterns = [
     path(f"{_run}reject-deletions/", runs.RunReject.as_view(), name="run-reject"),
     path(f"{_source}nodes/", documents.Nodes.as_view(), name="nodes"),
     path(f"{_source}documents/", documents.Documents.as_view(), name="documents"),
+    path(f"{_source}items/", written.Items.as_view(), name="items"),
+    path(f"{_source}items/<path:external_id>/", written.OneItem.as_view(), name="item"),
+    path(f"{_source}tables/<path:external_id>/rows/", written.WrittenRows.as_view(), name="written-rows"),
     path("documents/<uuid:pk>/", documents.OneDocument.as_view(), name="document"),
     path("documents/<uuid:pk>/access/", documents.DocumentAccess.as_view(), name="document-access"),
     path("search/", search.Search.as_view(), name="search"),
