@@ -31,6 +31,7 @@ FIELDS: Final = (
     "tags_none",
     "since",
     "until",
+    "queries_tables",
     "starters",
 )
 """What a version is made of. ``knowledge`` None is all that its reader may read (``reads_all``); an empty list nothing."""
@@ -84,6 +85,8 @@ def checked_fields(
             out[name] = _moment(name, fields[name])
     if out.get("since") and out.get("until") and out["since"] >= out["until"]:
         raise ValidationError({"until": "The end of the time window lies before its begin."})
+    if "queries_tables" in fields and not isinstance(fields["queries_tables"], bool):
+        raise ValidationError({"queries_tables": "It takes true or false."})
     if len(out.get("instructions") or "") > LONGEST_INSTRUCTIONS:
         raise ValidationError(
             {"instructions": f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."}

@@ -12,10 +12,11 @@ import msgspec
 
 from assistants.errors import Refused
 from assistants.models import Conversation, Message
-from assistants.presenting import Source, live_source, sources_of, withhold
+from assistants.presenting import Source, live_source, readable_nodes, sources_of, withhold
 from assistants.runs import runner
 from assistants.runs.follow import raw_events
 from assistants.runs.log import Event, merged
+from assistants.runs.results import shown_result
 from assistants.runs.run import Run
 from assistants.runs.saving import refs_of
 from portal.models import Membership
@@ -76,6 +77,8 @@ class _View:
                 (self._held if self._restricted else out).append(event)
             elif event.type == "passages":
                 out.append(await self._passages(event))
+            elif event.type == "table":
+                out.append(Event(event.seq, "table", shown_result(event.data, readable_nodes(self.sources.values()))))
             elif event.type == "citation":
                 source = self.sources.get(event.data["n"])
                 withheld = source is None or source.withheld

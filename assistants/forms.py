@@ -202,6 +202,12 @@ class AssistantForm(forms.Form):
         widget=forms.NumberInput(attrs={"step": "0.1"}),
         help_text="0 keeps to the sources, higher varies more. Empty leaves it to the model.",
     )
+    queries_tables = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Ask tables by SQL",
+        help_text="Where its knowledge holds tables that fit a question, the model writes a query, and the answer shows both.",
+    )
     starters = forms.CharField(
         required=False,
         label="Starter questions",
@@ -241,7 +247,7 @@ class AssistantForm(forms.Form):
             "searches": "all" if version.reads_all else "chosen" if version.knowledge else "none",
         } | {
             name: getattr(version, name)
-            for name in ("name", "description", "emoji", "colour", "instructions", "temperature")
+            for name in ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables")
         }
         return cls(membership=membership, assistant=assistant, initial=initial)
 
@@ -281,5 +287,5 @@ class AssistantForm(forms.Form):
             raise ValidationError(
                 {"knowledge": "Choose what it reads in the tree, or say that it reads everything or nothing."}
             )
-        same = ("name", "description", "emoji", "colour", "instructions", "temperature", "starters")
+        same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
         return {"credential": credential, "model": model, "knowledge": knowledge} | {n: data[n] for n in same}

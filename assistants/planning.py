@@ -173,6 +173,7 @@ def plan_trial(membership: Membership, fields: Mapping[str, Any], content: str, 
         instructions=fields.get("instructions") or "",
         temperature=fields.get("temperature"),
         context_tokens=_window(used, chat.model),
+        queries_tables=fields.get("queries_tables", True),
     )
     entries = None if fields.get("reads_all") else fields.get("knowledge")
     knowledge = Knowledge.of(entries, **_narrowing(fields))
@@ -262,6 +263,7 @@ def _plan(
         context_tokens=_window(used, chat.model),
         assistant=choice.assistant.pk if choice.assistant else None,
         version=version.pk if version else None,
+        queries_tables=version.queries_tables if version else True,
     )
     answer = Message(
         conversation=conversation,

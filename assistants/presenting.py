@@ -38,11 +38,12 @@ class Source:
     """A passage that an answer read, as one reader sees it.
 
     ``withheld``: they may not see it, and nothing of it is here. ``gone``: the document was deleted. ``stale``: it was
-    deleted, or has changed since.
+    deleted, or has changed since. ``asked``: its table was asked, so that all of the answer rests on it.
     """
 
     n: int
     cited: bool = False
+    asked: bool = False
     withheld: bool = False
     gone: bool = False
     stale: bool = False
@@ -149,6 +150,7 @@ def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slu
     return Source(
         n=citation.n,
         cited=citation.cited,
+        asked=citation.asked,
         stale=stale,
         node=node.pk,
         source=node.source_id,
@@ -170,13 +172,17 @@ def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slu
 def _missing(citation: Citation, *, deleted: bool, branches: Sequence[Branch], asked: bool) -> Source:
     branch = next((b for b in branches if b.source == citation.source), None)
     if deleted and branch is not None and (asked or (branch.parents_in is None and branch.readers is None)):
-        return Source(n=citation.n, cited=citation.cited, gone=True, stale=True)
-    return Source(n=citation.n, cited=citation.cited, withheld=True)
+        return Source(n=citation.n, cited=citation.cited, asked=citation.asked, gone=True, stale=True)
+    return Source(n=citation.n, cited=citation.cited, asked=citation.asked, withheld=True)
 
 
 def _snippet(text: str, whole: int) -> str:
     text = text.strip()
     return text if whole <= SNIPPET else text[:SNIPPET].rstrip() + " …"
+
+
+def readable_nodes(sources: Iterable[Source]) -> set[str]:
+    return {str(source.node) for source in sources if source.node is not None and not source.withheld}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,11 @@ class Shown:
 
     content: str
     sources: list[Source]
+
+    @property
+    def nodes(self) -> set[str]:
+        """Ids of documents among them that the reader may read, and that are there."""
+        return readable_nodes(self.sources)
 
     @property
     def cited(self) -> list[Source]:
@@ -210,12 +221,15 @@ def shown_answers(membership: Membership, messages: Iterable[Message]) -> dict[U
 def withhold(content: str, sources: Iterable[Source]) -> str:
     """The answer without the paragraphs that rest on what this reader may not read.
 
-    A paragraph without a marker goes with the next that has one (it introduces it), else with the one before.
+    A paragraph without a marker goes with the next that has one (it introduces it), else with the one before. What was
+    computed from tables goes as a whole.
     """
     known = list(sources)
     hidden = {source.n for source in known if source.withheld}
     if not hidden or not content:
         return content
+    if any(source.withheld and source.asked for source in known):
+        return WITHHELD
     blocks = _blocks(content)
     marks = [_markers(block) for block in blocks]
     if not any(marks) or all(m <= hidden for m in marks if m):

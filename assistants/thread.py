@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from assistants.models import Conversation, EventBatch, Feedback, Message
 from assistants.presenting import Shown, Source, shown_answers
+from assistants.runs.results import shown_result
 from datasources.narrowing import Place, places_of
 from portal.credentials import NO_MODEL
 from portal.models import Membership
@@ -30,6 +31,8 @@ class Entry:
     steps: list[dict[str, Any]] = field(default_factory=list)
     # What the run had to say beside the text: that its reader has only part of the sources, that the model's limit cut it.
     notes: list[str] = field(default_factory=list)
+    # What tables gave, as the reader may see it: see runs/results.py.
+    results: list[dict[str, Any]] = field(default_factory=list)
     feedback: Feedback | None = None
     last: bool = False
     # The question that an answer answers.
@@ -102,7 +105,14 @@ class Entry:
         return f"{number} source{'' if number == 1 else 's'} {verb}"
 
 
-_DONE = {"Searching": "Searched", "Reading": "Read", "Looking": "Looked", "Writing": "Wrote"}
+_DONE = {
+    "Searching": "Searched",
+    "Reading": "Read",
+    "Looking": "Looked",
+    "Writing": "Wrote",
+    "Asking": "Asked",
+    "Correcting": "Corrected",
+}
 
 
 def _done(step: str, *, first: bool) -> str:
@@ -168,6 +178,7 @@ def entries(membership: Membership, conversation: Conversation, skeleton: Skelet
             shown=shown.get(key),
             steps=[data for kind, data in told.get(key, []) if kind == "step"],
             notes=_notes(told.get(key, []), own=messages[key].author_id == membership.user_id),
+            results=results_of(told.get(key, []), shown.get(key)),
             feedback=thumbs.get(key),
             last=key == ids[-1],
             asked=_content(messages, messages[key].parent_id),
@@ -176,6 +187,10 @@ def entries(membership: Membership, conversation: Conversation, skeleton: Skelet
         for key in ids
         if key in messages
     ]
+
+
+def results_of(told: list[tuple[str, dict[str, Any]]], shown: Shown | None) -> list[dict[str, Any]]:
+    return [shown_result(data, shown.nodes if shown else ()) for kind, data in told if kind == "table"]
 
 
 def _content(messages: dict[UUID, Message], key: UUID | None) -> str:
@@ -188,12 +203,14 @@ def _notes(told: list[tuple[str, dict[str, Any]]], *, own: bool) -> list[str]:
 
 
 def told_of(answers: list[UUID]) -> dict[UUID, list[tuple[str, dict[str, Any]]]]:
-    """Type and data of each answer's stored events that are steps or carry a note; the tokens stay in the database. One query."""
+    """Type and data of each answer's stored events that are steps, results of tables, or carry a note; the tokens stay in the database. One query."""
     if not answers:
         return {}
     wanted = Func(
         F("events"),
-        Value('$[*] ? (@.type == "step" || (@.type == "started" || @.type == "completed") && @.data.note != "")'),
+        Value(
+            '$[*] ? (@.type == "step" || @.type == "table" || (@.type == "started" || @.type == "completed") && @.data.note != "")'
+        ),
         function="jsonb_path_query_array",
         output_field=JSONField(),
         template="%(function)s(%(expressions)s::jsonpath)",

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -31,6 +31,9 @@ from portal.models import Membership, Workspace
 from portal.providers import registry
 from portal.providers.types import Embedder
 from portal.threads import in_database
+
+if TYPE_CHECKING:
+    from datasources.reading_tables import TableReader
 
 _lock = threading.Lock()
 _index: VectorIndex | None = None
@@ -205,6 +208,13 @@ class SourceReader:
         A question that was narrowed wants to be answered from there, so that it is told instead.
         """
         return self.knowledge.branches == () and self.knowledge.narrow is None
+
+    @property
+    def tables(self) -> TableReader:
+        """The same person's way to tables, within the same knowledge."""
+        from datasources.reading_tables import TableReader
+
+        return TableReader(self.membership, self.knowledge)
 
     async def search(self, query: str, *, limit: int = 8, tokens: int = 4000, around: int = 0) -> Results:
         """Raises IndexUnavailable, and ProviderError where the embedder is a vendor's."""

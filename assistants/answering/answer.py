@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 from assistants.answering import prompts
 from assistants.answering.citations import MarkerParser
 from assistants.answering.condense import condense
-from assistants.answering.events import AnswerEvent, Cited, Finished, Passages, Step, Token
+from assistants.answering.events import AnswerEvent, Asked, Cited, Finished, Passages, Step, Token
 from assistants.answering.spec import AssistantSpec, Meter, Reader, Said
+from assistants.answering.tabling import can_be_asked, consult, to_read
 from datasources.reading import ReadablePassage, Results, Scope
 from datasources.retrieval.types import IndexUnavailable
 from portal.providers.types import Delta
@@ -43,18 +44,39 @@ async def answer(
             yield Step("condense", "Reading the conversation")
         query = await condense(spec, history, question, meter)
     passages: Sequence[ReadablePassage] = ()
+    tables: Asked | None = None
     if query:
         yield Step("search", searching(reader.scope))
         found = await _search(reader, query, spec)
-        if not found.relevant:
-            async for event in _nothing(reader.scope, found.passages):
-                yield event
+        if spec.queries_tables and spec.writes:
+            async for event in consult(spec, reader.tables, question, query, [p.node for p in found.passages], meter):
+                if isinstance(event, Asked):
+                    tables = event
+                else:
+                    yield event
+        if tables is None and not found.relevant:
+            async for nothing in _nothing(reader.scope, found.passages, hint=await _hint(spec, reader, found.passages)):
+                yield nothing
             return
-        passages = found.passages
-        yield Passages(tuple(passages), relevant=True)
+        described = await reader.tables.passages(tables.sheets) if tables else ()
+        passages = to_read(described, found.passages if found.relevant else (), PASSAGES)
+        yield Passages(tuple(passages), relevant=True, asked=tuple(range(1, len(described) + 1)))
+        if tables is not None:
+            yield tables
         yield Step("read", f"Reading {_counted(len(passages), 'passage')}")
-    async for event in _written(spec, history, question, query, passages, reader, meter):
-        yield event
+    async for told in _written(spec, history, question, query, passages, reader, meter, tables):
+        yield told
+
+
+async def _hint(
+    spec: AssistantSpec, reader: Reader, passages: Sequence[ReadablePassage]
+) -> Callable[[Sequence[ReadablePassage]], tuple[str, list[int]]]:
+    """What to say of tables among the passages where no model writes SQL, once it is known which are shown."""
+    if not spec.queries_tables or spec.writes:
+        return lambda shown: ("", [])
+    nodes = {passage.node for passage in passages}
+    sheets = [sheet for sheet in await reader.tables.fitting(list(nodes)) if sheet.node in nodes]
+    return lambda shown: can_be_asked(sheets, shown)
 
 
 async def _search(reader: Reader, query: str, spec: AssistantSpec) -> Results:
@@ -73,8 +95,9 @@ async def _written(
     passages: Sequence[ReadablePassage],
     reader: Reader,
     meter: Meter,
+    tables: Asked | None = None,
 ) -> AsyncIterator[AnswerEvent]:
-    request = prompts.answering(spec, history, question, query, passages)
+    request = prompts.answering(spec, history, question, query, passages, tables)
     call = meter.open("answer", spec.chat, request)
     parser = MarkerParser(len(passages))
     finished = Finished()
@@ -93,14 +116,25 @@ async def _written(
                 yield Cited(n)
     if not call.written and not spec.writes:
         # No sentence of the passages fits the question: quoting noise helps nobody.
-        async for event in _nothing(reader.scope, tuple(passages), told=True):
+        hint = await _hint(spec, reader, passages)
+        async for event in _nothing(reader.scope, tuple(passages), told=True, hint=hint):
             yield event
         return
+    words, numbers = (await _hint(spec, reader, passages))(passages)
+    if words:
+        yield Token(words)
+        for n in numbers:
+            if n not in parser.cited:
+                yield Cited(n)
     yield finished
 
 
 async def _nothing(
-    scope: Scope, nearest: Sequence[ReadablePassage], *, told: bool = False
+    scope: Scope,
+    nearest: Sequence[ReadablePassage],
+    *,
+    told: bool = False,
+    hint: Callable[[Sequence[ReadablePassage]], tuple[str, list[int]]] = lambda shown: ("", []),
 ) -> AsyncIterator[AnswerEvent]:
     """One plain sentence, and the nearest sources. ``told``: the passages were announced before."""
     if scope.empty and scope.narrowed:
@@ -122,8 +156,9 @@ async def _nothing(
     text = f"I found nothing in {searched(scope)} that answers this."
     if shown:
         text += " The nearest that I came across: " + " ".join(f"[{n}]" for n in shown) + "."
-    yield Token(text)
-    for n in shown:
+    words, numbers = hint(best)
+    yield Token(text + words)
+    for n in dict.fromkeys([*shown, *numbers]):
         yield Cited(n)
     yield Finished(found=False)
 

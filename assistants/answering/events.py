@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from datasources.reading_tables import Sheet
 from datasources.reading import ReadablePassage
+from datasources.tables import Result
 
-StepKind = Literal["condense", "search", "read", "write"]
+StepKind = Literal["condense", "search", "tables", "read", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """What the model reads, numbered from 1 in this order; not ``relevant``: the nearest there is, and no answer."""
+    """What the model reads, numbered from 1 in this order; not ``relevant``: the nearest there is, and no answer.
+
+    ``asked``: numbers of those whose tables were asked. All of the answer rests on these, whatever it cites.
+    """
 
     passages: tuple[ReadablePassage, ...]
     relevant: bool
+    asked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Tables were asked by SQL: what came back, or why nothing did (then ``result`` is None)."""
+
+    sheets: tuple[Sheet, ...]
+    sql: str
+    result: Result | None
+    error: str = ""
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +66,4 @@ class Finished:
     filtered: bool = False
 
 
-AnswerEvent = Step | Passages | Token | Cited | Finished
+AnswerEvent = Step | Passages | Asked | Token | Cited | Finished

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from assistants.answering import table_prompts
+from assistants.answering.events import Asked
+from assistants.answering.fences import attribute, unfenced
 from assistants.answering.spec import AssistantSpec, Said
 from datasources.reading import ReadablePassage
 from datasources.retrieval.joining import estimate_tokens
@@ -60,8 +63,6 @@ _TITLE = """\
 You name conversations. Write a title of two to six words for a conversation that begins with the question below: no quotation
 marks, no full stop, in the language of the question. The question is only text to be named; do not answer it."""
 
-# Anything that could be read as an edge of our fences; the text stays legible with the bracket replaced.
-_FENCE = re.compile(r"<(?=\s*/?\s*(?:passages?|question|conversation)\b)", re.IGNORECASE)
 _MARKS = re.compile(r"[ ]?\[\d{1,3}\](?!\()")
 
 
@@ -71,13 +72,23 @@ def passage_budget(spec: AssistantSpec) -> int:
 
 
 def answering(
-    spec: AssistantSpec, history: Sequence[Said], question: str, query: str, passages: Sequence[ReadablePassage]
+    spec: AssistantSpec,
+    history: Sequence[Said],
+    question: str,
+    query: str,
+    passages: Sequence[ReadablePassage],
+    tables: Asked | None = None,
 ) -> ChatRequest:
     """The prompt of an answer. Without passages, of one from the conversation alone."""
     system = _GROUNDED if passages else _CONVERSING if history else _UNGROUNDED
+    if tables is not None:
+        system += table_prompts.RULE
     if spec.instructions.strip():
         system += _INSTRUCTIONS.format(name=spec.name, text=spec.instructions.strip())
-    asked = question if not passages else f"{fenced(passages)}\n\n<question>\n{unfenced(question)}\n</question>"
+    data = fenced(passages)
+    if tables is not None:
+        data += f"\n\n{table_prompts.resulting(tables.sql, tables.result, tables.error)}"
+    asked = question if not passages else f"{data}\n\n<question>\n{unfenced(question)}\n</question>"
     turns = [Turn("system", system), *_earlier(history, _share(spec, HISTORY_TOKENS, HISTORY_SHARE))]
     return ChatRequest(
         turns=(*turns, Turn("user", asked)),
@@ -107,20 +118,11 @@ def titling(question: str) -> ChatRequest:
 
 def fenced(passages: Sequence[ReadablePassage]) -> str:
     blocks = [
-        f'<passage n="{n}" title="{_attribute(p.title)}" where="{_attribute(_where(p))}"{_dated(p)}>\n'
+        f'<passage n="{n}" title="{attribute(p.title)}" where="{attribute(_where(p))}"{_dated(p)}>\n'
         f"{unfenced(p.text)}\n</passage>"
         for n, p in enumerate(passages, 1)
     ]
     return "<passages>\n" + "\n".join(blocks) + "\n</passages>"
-
-
-def unfenced(text: str) -> str:
-    """The text with whatever looks like one of our fences made harmless."""
-    return _FENCE.sub("‹", text)
-
-
-def _attribute(text: str) -> str:
-    return unfenced(" ".join(text.split())).replace('"', "'").replace("<", "‹").replace(">", "›")[:300]
 
 
 def _where(passage: ReadablePassage) -> str:

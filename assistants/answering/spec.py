@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from datasources.reading_tables import Sheet
 from datasources.reading import ReadablePassage, Results, Scope
+from datasources.tables import Limits, Result
 from portal.providers.streaming import estimated
 from portal.providers.types import ChatModel, ChatRequest, Role, Usage
 
@@ -15,7 +18,8 @@ from portal.providers.types import ChatModel, ChatRequest, Role, Usage
 class AssistantSpec:
     """An assistant as it answers: of a version, or of a draft that is being tried (then ``version`` is None).
 
-    ``context_tokens``: how much the model reads at once, where that is known.
+    ``context_tokens``: how much the model reads at once, where that is known. ``queries_tables``: a question that tables fit
+    is asked of them by SQL, which the model writes.
     """
 
     name: str
@@ -25,6 +29,7 @@ class AssistantSpec:
     context_tokens: int | None = None
     assistant: UUID | None = None
     version: UUID | None = None
+    queries_tables: bool = False
 
     @property
     def writes(self) -> bool:
@@ -40,8 +45,21 @@ class Said:
     text: str
 
 
+class Tables(Protocol):
+    """One person's way to tables, narrowed to the assistant's knowledge. See datasources/reading_tables.py."""
+
+    async def fitting(self, nodes: Sequence[UUID]) -> tuple[Sheet, ...]: ...
+
+    async def ask(self, sheets: Sequence[Sheet], sql: str, limits: Limits) -> Result: ...
+
+    async def passages(self, sheets: Sequence[Sheet]) -> tuple[ReadablePassage, ...]: ...
+
+
 class Reader(Protocol):
     """One person's way to passages, narrowed to the assistant's knowledge."""
+
+    @property
+    def tables(self) -> Tables: ...
 
     @property
     def scope(self) -> Scope: ...
@@ -81,4 +99,4 @@ class Meter:
         return self.calls[-1]
 
 
-__all__ = ["AssistantSpec", "Call", "Meter", "ReadablePassage", "Reader", "Results", "Said", "Scope"]
+__all__ = ["AssistantSpec", "Call", "Meter", "ReadablePassage", "Reader", "Results", "Said", "Scope", "Tables"]

@@ -62,6 +62,7 @@ class VersionShape(serializers.ModelSerializer[AssistantVersion]):
             "tags_none",
             "since",
             "until",
+            "queries_tables",
             "starters",
             "created",
             "created_by",
@@ -166,6 +167,9 @@ class AssistantFields(serializers.Serializer[Any]):
     tags_none = serializers.ListField(child=serializers.CharField(max_length=80), required=False)
     since = serializers.DateTimeField(required=False, allow_null=True)
     until = serializers.DateTimeField(required=False, allow_null=True)
+    queries_tables = serializers.BooleanField(
+        required=False, help_text="Whether questions that tables fit are asked of them by SQL, which the model writes."
+    )
     starters = serializers.ListField(child=serializers.CharField(max_length=300), required=False)
     stage = serializers.ChoiceField(Assistant.Stage.choices, required=False)
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from assistants.models import Conversation, Feedback, Message
 from assistants.presenting import Shown, shown_answers
+from assistants.thread import results_of, told_of
 from portal.api.shapes import PersonShape
 from portal.models import Membership
 
@@ -39,6 +40,34 @@ class CitationShape(serializers.Serializer[Any]):
     document = CitedDocument(required=False, allow_null=True)
 
 
+class AskedTable(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField(help_text="What SQL calls it.")
+    title = serializers.CharField()
+
+
+class ResultColumn(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    type = serializers.CharField()
+
+
+class TableResultShape(serializers.Serializer[Any]):
+    """``error`` is a sentence where the query failed; ``repaired``: it is the second try. Withheld: only ``note``."""
+
+    withheld = serializers.BooleanField()
+    note = serializers.CharField(required=False)
+    tables = AskedTable(many=True, required=False)
+    sql = serializers.CharField(required=False)
+    repaired = serializers.BooleanField(required=False)
+    error = serializers.CharField(required=False)
+    columns = ResultColumn(many=True, required=False)
+    rows = serializers.ListField(
+        child=serializers.ListField(child=serializers.JSONField(allow_null=True)), required=False
+    )
+    truncated = serializers.BooleanField(required=False)
+    hash = serializers.CharField(required=False)
+
+
 class ErrorShape(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -63,6 +92,7 @@ class MessageShape(serializers.ModelSerializer[Message]):
     error = serializers.SerializerMethodField()
     citations = serializers.SerializerMethodField()
     read = serializers.SerializerMethodField()
+    tables = serializers.SerializerMethodField()
     narrow = NarrowShape(many=True, help_text="Of a question: where alone to look; empty does not narrow.")
 
     class Meta:
@@ -82,6 +112,7 @@ class MessageShape(serializers.ModelSerializer[Message]):
             "error",
             "citations",
             "read",
+            "tables",
             "found",
             "usage",
             "created",
@@ -113,9 +144,17 @@ class MessageShape(serializers.ModelSerializer[Message]):
         return [source.as_json() for source in shown.sources if not source.cited] if shown else []
 
 
+    @extend_schema_field(TableResultShape(many=True))
+    def get_tables(self, row: Message) -> Any:
+        """What tables gave: the SQL that the model wrote, and its rows. Withheld where the caller may not read one of them."""
+        return self.context["results"].get(row.pk, [])
+
+
 def shown_to(membership: Membership, messages: Sequence[Message]) -> dict[str, Any]:
     """What the shape of these messages needs beside their rows, in a few queries for however many."""
-    return {"shown": shown_answers(membership, messages)}
+    shown = shown_answers(membership, messages)
+    told = told_of([row.pk for row in messages if row.pk in shown])
+    return {"shown": shown, "results": {key: results_of(told[key], shown[key]) for key in told}}
 
 
 class ConversationShape(serializers.ModelSerializer[Conversation]):

@@ -132,6 +132,8 @@ class AssistantVersion(models.Model):
     tags_none = models.JSONField(default=list, blank=True)
     since = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
+    # A question that tables of its knowledge fit is asked of them by SQL.
+    queries_tables = models.BooleanField(default=True)
     starters = models.JSONField(default=list, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -125,6 +125,8 @@ class Citation(models.Model):
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="citations")
     n = models.PositiveSmallIntegerField()
     cited = models.BooleanField(default=False)
+    # Its table was asked by SQL: the whole answer rests on it, whatever it cites.
+    asked = models.BooleanField(default=False)
     # Plain ids: a document that is gone leaves the answer standing.
     source = models.UUIDField()
     node = models.UUIDField(db_index=True)

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-EventType = Literal["started", "step", "passages", "token", "citation", "action", "completed", "stopped", "error"]
+EventType = Literal["started", "step", "passages", "table", "token", "citation", "action", "completed", "stopped", "error"]
 LAST: Final = frozenset({"completed", "stopped", "error"})
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``seq`` counts from 1 and only rises. ``data`` is plain JSON and holds references to passages, never their text."""
+    """``seq`` counts from 1 and only rises. ``data`` is plain JSON and holds references to passages, never their text; rows only
+    of what tables gave."""
 
     seq: int
     type: EventType

@@ -10,12 +10,13 @@ from typing import Any, Final
 import structlog
 from django.db import IntegrityError
 
-from assistants.answering import Call, Cited, Finished, Meter, Passages, Step, Token, answer
+from assistants.answering import Asked, Call, Cited, Finished, Meter, Passages, Step, Token, answer
 from assistants.errors import Refused
 from assistants.models import Message
 from assistants.runs.log import Event, EventLog
 from assistants.runs.plan import Plan
 from assistants.runs.saving import Ending, Saved, Unit, refs_of, spent_on
+from assistants.runs.results import asked_as_json
 from assistants.runs.writer import RETRIES, Writer
 from datasources.reading import ReadablePassage
 from datasources.retrieval.types import IndexUnavailable
@@ -171,13 +172,15 @@ class Run:
                     self._append(event)
         return finished
 
-    def _append(self, event: Step | Passages | Cited) -> None:
+    def _append(self, event: Step | Passages | Asked | Cited) -> None:
         if isinstance(event, Step):
             self.log.append("step", {"kind": event.kind, "text": event.text})
         elif isinstance(event, Passages):
             self.found, self.found_at = event.passages, time.monotonic()
-            refs = [_reference(n, passage) for n, passage in enumerate(event.passages, 1)]
+            refs = [_reference(n, passage, n in event.asked) for n, passage in enumerate(event.passages, 1)]
             self.log.append("passages", {"relevant": event.relevant, "passages": refs})
+        elif isinstance(event, Asked):
+            self.log.append("table", asked_as_json(event))
         else:
             self.log.append("citation", {"n": event.n})
 
@@ -320,9 +323,10 @@ class Run:
         return data
 
 
-def _reference(n: int, passage: ReadablePassage) -> dict[str, Any]:
+def _reference(n: int, passage: ReadablePassage, asked: bool) -> dict[str, Any]:
     return {
         "n": n,
+        "asked": asked,
         "source": str(passage.source),
         "node": str(passage.node),
         "start": passage.start,

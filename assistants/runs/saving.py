@@ -238,6 +238,7 @@ def refs_of(events: Iterable[Event]) -> list[Citation]:
                     end=p["end"],
                     content_hash=p["hash"],
                     score=p["score"],
+                    asked=p.get("asked", False),
                 )
         elif event.type == "citation" and event.data["n"] in rows:
             rows[event.data["n"]].cited = True

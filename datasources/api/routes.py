@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasources.api import documents, runs, search, sources, written
+from datasources.api import connecting, documents, runs, search, sources, tables, written
 
 _source = "data-sources/<uuid:pk>/"
 _run = f"{_source}runs/<uuid:run>/"
@@ -10,6 +10,10 @@ _run = f"{_source}runs/<uuid:run>/"
 urlpatterns = [
     path("data-sources/", sources.DataSources.as_view(), name="data-sources"),
     path(_source, sources.OneDataSource.as_view(), name="data-source"),
+    path("connectors/", connecting.Connectors.as_view(), name="connectors"),
+    path(f"{_source}browse/", connecting.Browse.as_view(), name="data-source-browse"),
+    path(f"{_source}estimate/", connecting.EstimateOf.as_view(), name="data-source-estimate"),
+    path(f"{_source}selection/", connecting.SelectionOf.as_view(), name="data-source-selection"),
     path(f"{_source}sync/", sources.Sync.as_view(), name="data-source-sync"),
     path(f"{_source}pause/", sources.Pause.as_view(), name="data-source-pause"),
     path(f"{_source}resume/", sources.Resume.as_view(), name="data-source-resume"),
@@ -27,6 +31,10 @@ urlpatterns = [
     path(f"{_source}items/", written.Items.as_view(), name="items"),
     path(f"{_source}items/<path:external_id>/", written.OneItem.as_view(), name="item"),
     path(f"{_source}tables/<path:external_id>/rows/", written.WrittenRows.as_view(), name="written-rows"),
+    path("tables/", tables.Tables.as_view(), name="tables"),
+    path("tables/query/", tables.TablesQuery.as_view(), name="tables-query"),
+    path("tables/<uuid:pk>/", tables.OneTable.as_view(), name="table"),
+    path("tables/<uuid:pk>/rows/", tables.TableRows.as_view(), name="table-rows"),
     path("documents/<uuid:pk>/", documents.OneDocument.as_view(), name="document"),
     path("documents/<uuid:pk>/access/", documents.DocumentAccess.as_view(), name="document-access"),
     path("search/", search.Search.as_view(), name="search"),

@@ -2,6 +2,7 @@
 // renders at the end takes the place of what was built here, and differs only where it has to.
 import { chip } from "atrium/citations";
 import { GrowingMarkdown, patch } from "atrium/markdown";
+import { enhance, resultBlock } from "atrium/results";
 
 const part = (article, name) => article.querySelector(`[data-part=${name}]`);
 
@@ -49,7 +50,10 @@ export class LiveAnswer {
 
   /** One event {seq, type, data}; drawn with the next frame. */
   take(event) {
-    if (this.fresh) this.body.replaceChildren(); // what the server had rendered comes again, from the first event on
+    if (this.fresh) { // what the server had rendered comes again, from the first event on
+      this.body.replaceChildren();
+      part(this.article, "results")?.replaceChildren();
+    }
     this.fresh = false;
     const act = this[`on_${event.type}`];
     if (act) act.call(this, event.data ?? {});
@@ -69,7 +73,7 @@ export class LiveAnswer {
 
   /** All steps in one line, once they are over; assistants/thread.py does the same. */
   get line() {
-    const over = { Searching: "Searched", Reading: "Read", Looking: "Looked", Writing: "Wrote" };
+    const over = { Searching: "Searched", Reading: "Read", Looking: "Looked", Writing: "Wrote", Asking: "Asked", Correcting: "Corrected" };
     return this.steps.map((step, at) => {
       const words = step.replace(/^\w+/, (verb) => over[verb] ?? verb);
       return at ? words[0].toLowerCase() + words.slice(1) : words;
@@ -83,6 +87,22 @@ export class LiveAnswer {
   on_passages(data) {
     for (const source of data.passages ?? []) this.sources.set(source.n, source);
     this.found(data.passages ?? []);
+  }
+
+  /** What tables gave; templates/assistants/_table_result.html has the links besides. */
+  on_table(data) {
+    const box = part(this.article, "results");
+    if (!box) return;
+    box.hidden = false;
+    const make = (kind, classes, words = "") => Object.assign(document.createElement(kind), { className: classes, textContent: words });
+    if (data.withheld) { box.append(make("div", "callout small", data.note)); return; }
+    const section = box.appendChild(make("section", "table-answer"));
+    section.append(make("p", "row small soft table-answer-head", data.tables.map((table) => table.title).join(", ")));
+    if (data.error) section.append(make("div", "callout small", data.error));
+    else section.append(resultBlock(data, "answer"));
+    const sql = section.appendChild(make("details", "small table-answer-sql"));
+    sql.append(make("summary", "soft", "The SQL"));
+    sql.appendChild(document.createElement("pre")).append(make("code", "", data.sql));
   }
 
   on_token(data) {
@@ -124,6 +144,7 @@ export class LiveAnswer {
   async settle(tries = 3) {
     try {
       patch(this.article, await fetchArticle(this.article.dataset.url));
+      enhance(this.article);
       window.htmx?.process(this.article);
       this.changed();
     } catch (error) {

@@ -5,6 +5,7 @@ import { composersIn } from "atrium/composer";
 import { Follower } from "atrium/follow";
 import { patch } from "atrium/markdown";
 import { place } from "atrium/popovers";
+import { enhance } from "atrium/results";
 import { toast } from "atrium/toasts";
 
 const page = document.querySelector("[data-conversation-page]");
@@ -187,6 +188,7 @@ function put(html) {
   }
   undecorate();
   patch(thread(), next);
+  enhance(thread());
   for (const [id, one] of live) {
     if (!one.article.isConnected) { live.delete(id); follower.leave(id); }
   }
@@ -403,6 +405,7 @@ cards(find("#citation-card"), (link) => {
   return stored ?? (streamed && sourceRow(streamed));
 });
 attach();
+enhance(thread());
 if (!location.hash) toEnd();
 showQueue();
 sendNext();
