@@ -10,8 +10,11 @@ import base64
 import tarfile
 import tempfile
 import threading
+import zlib
 from collections import Counter
 from typing import IO
+
+from urllib3.exceptions import HTTPError
 
 from datasources.connectors.base import ConnectorError, NodeError
 from datasources.connectors.github.client import Client
@@ -64,7 +67,7 @@ class Blobs:
             response = self._client.stream(f"/repositories/{repo}/tarball")
             try:
                 return _Tarball(response.raw, self._limits)
-            except (tarfile.TarError, EOFError) as error:
+            except (tarfile.TarError, EOFError, zlib.error, HTTPError) as error:
                 raise ConnectorError("GitHub broke off while it sent a repository") from error
             finally:
                 response.close()

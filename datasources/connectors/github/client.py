@@ -64,7 +64,7 @@ class Client:
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, node: bool = False) -> Any:
         """The answer's JSON. ``node``: the call is about one node, so a refusal speaks of that alone (Missing, NodeError)."""
-        return self._asked("GET", f"{self.api}{path}", node=node, params=dict(params or {})).json()
+        return _json(self._asked("GET", f"{self.api}{path}", node=node, params=dict(params or {})))
 
     def pages(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[list[dict[str, Any]]]:
         """The lists of each page, as its Link headers lead on."""
@@ -72,14 +72,14 @@ class Client:
         asked: dict[str, Any] | None = {"per_page": PAGE, **(params or {})}
         while url:
             response = self._asked("GET", url, params=asked)
-            found = response.json()
+            found = _json(response)
             yield found if isinstance(found, list) else found.get("repositories", [])
             url, asked = self._next(response), None
 
     def page(self, path: str, params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         """(one page, whether more follow)."""
         response = self._asked("GET", f"{self.api}{path}", node=True, params={"per_page": PAGE, **params})
-        return response.json(), self._next(response) is not None
+        return _json(response), self._next(response) is not None
 
     def stream(self, path: str) -> requests.Response:
         """An open answer, to be read piece by piece and closed."""
@@ -87,8 +87,8 @@ class Client:
 
     def graphql(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """``data``. What can't be found in it is None; a refusal of one node is a NodeError."""
-        response = self._asked("POST", self.graphql_url, json={"query": query, "variables": dict(variables)})
-        answer = response.json()
+        response = self._asked("POST", self.graphql_url, node=True, json={"query": query, "variables": dict(variables)})
+        answer = _json(response)
         for error in answer.get("errors") or ():
             _check_graphql(error, response)
         data = answer.get("data")
@@ -112,7 +112,7 @@ class Client:
             response = self._asked("GET", f"{self.api}{path}", node=True, allow_redirects=False)
         except Missing:
             return None
-        return response.json() if response.status_code == 200 else None
+        return _json(response) if response.status_code == 200 else None
 
     def _next(self, response: requests.Response) -> str | None:
         found = _NEXT.search(response.headers.get("Link", ""))
@@ -170,13 +170,13 @@ class Client:
             response = self._session().post(url, headers=headers, timeout=60)
             if response.status_code >= 400:
                 raise _refusal(response, node=False)
-            return response.json()["token"], now + 3600.0
+            return str(_json(response)["token"]), now + 3600.0
 
     def _only_installation(self, headers: Mapping[str, str]) -> str:
         response = self._session().get(f"{self.api}/app/installations", headers=dict(headers), timeout=60)
         if response.status_code >= 400:
             raise _refusal(response, node=False)
-        found = response.json()
+        found = _json(response)
         if len(found) != 1:
             problem = (
                 "is not installed anywhere: install it" if not found else "is installed more than once: enter which"
@@ -193,6 +193,16 @@ def _pem(text: str) -> str:
     body = re.sub(r"\s", "", found[2])
     lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
     return f"-----BEGIN {found[1]}-----\n{lines}\n-----END {found[1]}-----\n"
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except requests.JSONDecodeError as error:
+        raise ConnectorError(
+            f"{VENDOR} answers with a page instead of data: check the address, and that no sign-in stands before it",
+            permanent=True,
+        ) from error
 
 
 def _refusal(response: requests.Response, *, node: bool) -> ConnectorError:

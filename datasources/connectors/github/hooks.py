@@ -52,6 +52,8 @@ def _nodes(event: str, told: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
     if event == "gollum":
         return (f"wiki:{repo}",), False
     if event == "repository":
+        if "default_branch" in (told.get("changes") or {}):
+            return (f"repo:{repo}", f"code:{repo}"), False
         return (f"repo:{repo}",), told.get("action") in ("created", "publicized", "privatized", "transferred")
     return (), False
 

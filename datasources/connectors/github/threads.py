@@ -104,9 +104,11 @@ def glance(client: Client, repos: Sequence[Repo]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     ids = list(by_node)
     for at in range(0, len(ids), GLANCE):
-        for node in client.graphql(_GLANCE, {"repos": ids[at : at + GLANCE]})["nodes"]:
-            if node is not None:
-                found[by_node[node["id"]]] = node
+        try:
+            nodes = client.graphql(_GLANCE, {"repos": ids[at : at + GLANCE]})["nodes"]
+        except NodeError:  # one of them may not be read: each is asked for itself, and that one then told
+            continue
+        found |= {by_node[node["id"]]: node for node in nodes if node is not None}
     return found
 
 

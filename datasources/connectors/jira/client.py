@@ -38,7 +38,7 @@ class Client:
     """Used by several threads at once: each has a session of its own."""
 
     def __init__(self, base_url: str, secret: Mapping[str, str], around: Around) -> None:
-        self._base = base_url.strip().rstrip("/")
+        self._base = _address(base_url)
         self._secret = secret
         self._around = around
         self._local = threading.local()
@@ -179,6 +179,14 @@ class Client:
             urls = ", ".join(str(one.get("url")) for one in sites) or "none"
             raise ConnectorError(f"Enter the address of a site that the connection may read: {urls}", permanent=True)
         return f"{api}/ex/jira/{quote(str(chosen[0]['id']))}", str(chosen[0]["url"]).rstrip("/")
+
+
+def _address(base_url: str) -> str:
+    """As calls need it: a site of the cloud has nothing behind its host, whichever of its pages was copied."""
+    parts = urlsplit(base_url.strip())
+    if (parts.hostname or "").endswith(_CLOUD_HOSTS):
+        return f"{parts.scheme}://{parts.netloc}"
+    return base_url.strip().rstrip("/")
 
 
 class _Auth(requests.auth.AuthBase):

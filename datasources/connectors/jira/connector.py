@@ -26,7 +26,7 @@ from datasources.connectors.jira.about import ABOUT
 from datasources.connectors.jira.client import Client
 from datasources.connectors.jira.listing import Chooser, Run, looked
 from datasources.connectors.jira.nodes import LISTED, issue_node, project_node
-from datasources.connectors.jira.query import Narrow, of_projects
+from datasources.connectors.jira.query import TOGETHER, Narrow, of_projects
 from datasources.connectors.jira.texts import Texts
 from datasources.connectors.lines import Lines
 
@@ -97,8 +97,8 @@ class Jira:
             alike.setdefault(chooser.narrowed(f"project:{one['id']}"), []).append(one["id"])
         documents = len(chooser.singles)
         for narrowed, ids in alike.items():
-            for at in range(0, len(ids), 50):
-                documents += self._client.count(of_projects(ids[at : at + 50], narrowed))
+            for at in range(0, len(ids), TOGETHER):
+                documents += self._client.count(of_projects(ids[at : at + TOGETHER], narrowed))
         return Estimate(documents, documents * _BYTES_AN_ISSUE, exact=False)
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:

@@ -485,3 +485,27 @@ def test_a_run_from_each_checkpoint_ends_with_everything_told(place: Place) -> N
         assert rest[-1] == Complete(None)
     assert isinstance(changes[0], Upsert)
     assert isinstance(changes[0].node, RemoteNode)
+
+
+def test_a_key_without_a_permission_goes_on_with_the_rest(place: Place) -> None:
+    """GraphQL refuses the glance over all of them; each part is asked for itself then, and the refused one told."""
+    seen = Seen().run(place.connector())
+    place.server.refused += ["/repositories/101/issues", "/api/graphql"]
+    place.edit()
+    seen.run(place.connector())
+    assert {c.node.external_id for c in seen.changes if isinstance(c, Skipped)} >= {"issues:101", "discussions:101"}
+    assert "file:101:docs/leave.md" in seen.told
+
+
+def test_a_page_instead_of_data_says_what_to_check(place: Place) -> None:
+    wrong = GitHub(
+        {"base_url": f"{place.server.base_url}/write?repo="}, {"auth": "token", "token": TOKEN}, Around(Extractor())
+    )
+    with pytest.raises(ConnectorError) as caught:
+        wrong.test()
+    assert caught.value.permanent
+
+
+def test_another_default_branch_is_read_anew(place: Place) -> None:
+    told = {"action": "edited", "changes": {"default_branch": {"from": "master"}}}
+    assert place.connector().webhook(delivery("repository", place, told)).nodes == ("repo:101", "code:101")

@@ -136,6 +136,7 @@ class GitHubServer(Loopback):
             "/api/graphql": self.graphql,
             "/{owner}/{name}.wiki.git/git-upload-pack": self.wiki_pack,
         }
+        routes.append(web.get("/write", self.written))
         return routes + [web.post(path, self.handle(self.authed(handler))) for path, handler in posts.items()]
 
     def error(self, status: int, headers: dict[str, str]) -> web.Response:
@@ -169,6 +170,24 @@ class GitHubServer(Loopback):
             following = request.url.update_query(page=str(page + 1))
             headers["Link"] = f'<{self.base_url}{following.raw_path_qs}>; rel="next"'
         return web.json_response({"total_count": len(found), key: part} if key else part, headers=headers)
+
+    async def written(self, request: web.Request) -> web.Response:
+        """To try by hand: /write?repo=fernholt/lab&path=notes.md&text=Hello writes a file, &issue=1 instead of a path a comment."""
+        asked, now = request.query, datetime.now(UTC)
+        repo = next((one for one in self.repos.values() if one.full_name == asked.get("repo")), None)
+        if repo is None:
+            return web.Response(
+                status=404, text=f"Name one of {', '.join(one.full_name for one in self.repos.values())}"
+            )
+        if asked.get("path"):
+            self.write(repo, asked["path"], asked.get("text", ""), now)
+            return web.Response(text=f"Written: {asked['path']}")
+        found = repo.issues.get(int(asked.get("issue", 0)))
+        if found is None:
+            return web.Response(status=404, text="Give a path, or the number of an issue")
+        found["comments"].append({"author": "ben", "body": asked.get("text", ""), "at": now})
+        found["updated"] = now
+        return web.Response(text=f"Said in {found['title']}")
 
     async def user(self, request: web.Request) -> web.Response:
         return web.json_response({"login": "ann", "id": 1, "type": "User"})
@@ -493,6 +512,6 @@ def fernholt(server: GitHubServer) -> GitHubServer:
 
 if __name__ == "__main__":
     with fernholt(GitHubServer(port=8201)) as running:
-        print(f"{running.base_url}  token: {TOKEN}", flush=True)  # noqa: T201
+        print(f"{running.base_url}  token: {TOKEN}  (change things at /write)", flush=True)  # noqa: T201
         while True:
             time.sleep(3600)

@@ -67,6 +67,7 @@ class JiraServer(Loopback):
 
     def routes(self) -> list[web.RouteDef]:
         routes = [
+            web.get("/write", self.written),
             web.get("/authorize", self.authorize),
             web.post("/oauth/token", self.token),
             web.get("/oauth/token/accessible-resources", self.handle(self.authed(self.resources))),
@@ -110,6 +111,20 @@ class JiraServer(Loopback):
             return await handler(request) if given == right else self.error(401, {})
 
         return checked
+
+    async def written(self, request: web.Request) -> web.Response:
+        """To try by hand: /write?issue=SCALE-1&text=Hello says something, &description=… rewrites it, &status=Done sets it."""
+        asked = request.query
+        found = next((one for one in self.issues_held.values() if one["key"] == asked.get("issue")), None)
+        if found is None:
+            return web.Response(
+                status=404, text=f"Name one of {', '.join(one['key'] for one in self.issues_held.values())}"
+            )
+        found["updated"] = datetime.now(UTC)
+        found |= {name: asked[name] for name in ("description", "status", "summary") if name in asked}
+        if asked.get("text"):
+            self.comment(found["id"], "ben", asked["text"])
+        return web.Response(text=f"Changed: {found['key']}")
 
     async def authorize(self, request: web.Request) -> web.Response:
         back = f"{request.query['redirect_uri']}?code=loopback-code&state={request.query.get('state', '')}"
@@ -284,7 +299,9 @@ def fernholt(server: JiraServer) -> JiraServer:
 
 def main() -> None:
     with fernholt(JiraServer(port=8202)) as running:
-        sys.stdout.write(f"{running.base_url}  cloud: {EMAIL} with {TOKEN}  data center: {PAT}\n")
+        sys.stdout.write(
+            f"{running.base_url}  cloud: {EMAIL} with {TOKEN}  data center: {PAT}  (change things at /write)\n"
+        )
         sys.stdout.write(f"OAuth: client id {CLIENT_ID}, client secret {CLIENT_SECRET}\n")
         sys.stdout.flush()
         while True:
