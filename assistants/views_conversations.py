@@ -264,7 +264,8 @@ def share(request: WorkspaceRequest, conversation: UUID) -> HttpResponse:
             return redirect("conversation", request.workspace.slug, row.pk)
         form = None
     context = {**_share_context(request, row, form), "shared_now": told}
-    return render(request, "assistants/share.html#form" if is_fragment(request) else "assistants/share.html", context)
+    template = "assistants/share.html#form" if is_fragment(request) else "assistants/share.html"
+    return render(request, template, context, status=422 if form is not None else 200)
 
 
 def _who_reads(people: list[User], everyone: bool) -> str:

@@ -73,8 +73,14 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = document.querySelector(button.dataset.copy);
-  await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
   const before = button.innerHTML;
-  button.textContent = "Copied";
+  try {
+    await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+    button.textContent = "Copied";
+  } catch {
+    // Browsers give the clipboard to https and localhost only: elsewhere the text is selected, one key from being copied.
+    if (source.select) source.select(); else getSelection().selectAllChildren(source);
+    button.textContent = "Selected: press Ctrl+C";
+  }
   setTimeout(() => { button.innerHTML = before; }, 1500);
 });

@@ -262,8 +262,9 @@ def test_nothing_found_offers_three_ways_on(client, mine):
 def test_sharing_is_with_people_of_this_workspace(client, cast, mine):
     url = address("conversation_share", mine)
 
-    refused = client.post(url, {"people": "outsider@umbra.example"}, headers=FRAGMENT).content.decode()
-    assert "Nobody here has the address outsider@umbra.example" in refused
+    refused = client.post(url, {"people": "outsider@umbra.example"}, headers=FRAGMENT)
+    assert refused.status_code == 422
+    assert "Nobody here has the address outsider@umbra.example" in refused.content.decode()
     told = client.post(url, {"people": "builder@acme.example"}, headers=FRAGMENT).content.decode()
 
     assert "Bea Builder can read it." in told
