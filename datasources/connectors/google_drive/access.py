@@ -85,8 +85,8 @@ class ServiceAccount:
         }
         if self.subject:
             claims["sub"] = self.subject
-        signer = crypt.RSASigner.from_service_account_info(self.info)  # type: ignore[no-untyped-call]
-        return bytes(jwt.encode(signer, claims)).decode()  # type: ignore[no-untyped-call]
+        signer = crypt.RSASigner.from_service_account_info(self.info)
+        return bytes(jwt.encode(signer, claims)).decode()
 
 
 def _key(text: str) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ def _key(text: str) -> Mapping[str, str]:
         info = json.loads(text) if text else {}
         if not isinstance(info, dict) or not info.get("client_email"):
             raise ValueError
-        crypt.RSASigner.from_service_account_info(info)  # type: ignore[no-untyped-call]
+        crypt.RSASigner.from_service_account_info(info)
     except ValueError as error:
         raise ConnectorError(
             "This is not the key of a service account: paste the whole text of the JSON file that Google gave you",

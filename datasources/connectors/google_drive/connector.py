@@ -70,7 +70,8 @@ class GoogleDrive:
 
     def children(self, parent: str | None) -> Iterator[RemoteNode]:
         if parent is None:
-            yield from self._tree(Lines(())).top()
+            tree = self._tree(Lines(()), mirror=False)
+            yield from map(tree.root, tree.roots())
             return
         shared = parent == SHARED
         if shared:
@@ -86,9 +87,8 @@ class GoogleDrive:
 
     def find(self, text: str) -> Iterator[RemoteNode]:
         wanted = text.casefold()
-        for node in self._tree(Lines(())).top():
-            if wanted in node.title.casefold():
-                yield node
+        tree = self._tree(Lines(()), mirror=False)
+        yield from (node for node in map(tree.root, tree.roots()) if wanted in node.title.casefold())
         query = f"name contains {quoted(text)} and trashed = false and mimeType != {quoted(SHORTCUT)}"
         params = {**listing(USER, query, self.fields), "corpora": "allDrives", "pageSize": _MOST_FOUND}
         found = self.client.json(f"{DRIVE}/files", params)

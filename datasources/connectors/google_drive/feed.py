@@ -133,6 +133,8 @@ class Feed:
         """Whether what is below it came in before, or tells of itself in this feed."""
         if self.trash is None or str(folder["id"]) in self.trash:
             return False
+        if self.scope.readers.mirror and not folder.get("driveId"):
+            return False  # who may read it may have changed, and so for all below it
         shared = moment(folder.get("sharedWithMeTime"))
         newly = shared is not None and (self.last is None or shared > self.last - _OVERLAP)
         return not newly and self.scope.unbroken(self.tree.corpus_of(folder))

@@ -65,10 +65,9 @@ class Scope:
     # ---- Telling
 
     def tops(self) -> Iterator[Change]:
-        for node in self.tree.top():
-            if node.external_id in self.above or self.lines.takes(node.external_id):
-                self._told.add(node.external_id)
-                yield Upsert(node)
+        for key in self.tree.roots():
+            if key in self.above or self.lines.takes(key):
+                yield from self._top(key)
 
     def tell(self, item: Item) -> Iterator[Change]:
         """A folder that is entered or a file that is chosen, after what is above it; nothing for others."""
@@ -116,7 +115,5 @@ class Scope:
             yield Upsert(self.node(folder))
 
     def _top(self, key: str) -> Iterator[Change]:
-        for node in self.tree.top():
-            if node.external_id == key:
-                self._told.add(key)
-                yield Upsert(node)
+        self._told.add(key)
+        yield Upsert(self.tree.root(key))

@@ -46,14 +46,17 @@ class Tree:
         self._asked = 0
         self._listed: set[str] = set()
 
-    def top(self) -> Iterator[RemoteNode]:
-        yield _root(self.my_drive, "My Drive", self.readers.top(), "0")
-        yield _root(SHARED, "Shared with me", self.readers.top(), "1", "folder")
-        for drive, name in sorted(self.drives.items(), key=lambda pair: (pair[1].casefold(), pair[0])):
-            yield self.root(drive, name)
+    def roots(self) -> list[str]:
+        drives = sorted(self.drives, key=lambda key: (self.drives[key].casefold(), key))
+        return [self.my_drive, SHARED, *drives]
 
-    def root(self, drive: str, name: str) -> RemoteNode:
-        return _root(drive, name or "Shared drive", self.readers.of_drive(drive), f"2 {name.casefold()}")
+    def root(self, key: str) -> RemoteNode:
+        if key == self.my_drive:
+            return _root(key, "My Drive", self.readers.top(), "0")
+        if key == SHARED:
+            return _root(key, "Shared with me", self.readers.top(), "1", "folder")
+        name = self.drives[key] or "Shared drive"
+        return _root(key, name, self.readers.of_drive(key), f"2 {name.casefold()}")
 
     def is_root(self, key: str) -> bool:
         return key in (self.my_drive, SHARED) or key in self.drives

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-from datasources.connectors.base import ConnectorError, RemoteNode
+from datasources.connectors.base import ConnectorError, NodeKind, RemoteNode
 
 DIR = "dir:"
 _LONGEST = 1000
@@ -74,7 +74,7 @@ class Site:
     def inside(self, address: str) -> bool:
         parts = urlsplit(address)
         if parts.netloc != self.netloc:
-            return self.scope == "domain" and (parts.hostname or "").endswith("." + self._domain())
+            return self.scope == "domain" and f".{parts.hostname}".endswith("." + self._domain())
         if parts.scheme != self.scheme:
             return False
         return self.scope != "below" or address == self.start or f"{parts.path}/".startswith(self.base)
@@ -90,7 +90,7 @@ class Site:
         address = external_id.removeprefix(DIR)
         parts = urlsplit(address)
         name = unquote(parts.path.rstrip("/").rsplit("/", 1)[-1]) or parts.netloc
-        kind = "folder" if parts.path != "/" else "site"
+        kind: NodeKind = "folder" if parts.path != "/" else "site"
         return RemoteNode(
             external_id, kind, name, self.parent(external_id), has_text=False, has_children=True, url=address
         )

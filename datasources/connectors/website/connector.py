@@ -27,7 +27,7 @@ from datasources.connectors.website.about import ABOUT
 from datasources.connectors.website.addresses import DIR, Site, is_read
 from datasources.connectors.website.crawl import LOGIN_START, Crawl
 from datasources.connectors.website.documents import LOGIN, content_of, is_page
-from datasources.connectors.website.fetching import Getter, Refused
+from datasources.connectors.website.fetching import Getter, Refused, SlowDown
 
 _ESTIMATE_SECONDS = 8.0
 _MOST_SHOWN = 10_000
@@ -141,9 +141,17 @@ class Website:
 
     def _in_sitemaps(self) -> Iterator[str]:
         crawl = self._crawl(())
-        if crawl.sitemap != "off":
+        if crawl.sitemap == "off":
+            return
+        try:
             for address in sitemap.addresses(self.getter, crawl.sitemaps(), lambda found: bool(self.site.own(found))):
                 yield self.site.own(address)
+        except SlowDown:
+            raise
+        except ConnectorError as error:
+            # The tree is shown without it; a run says what is wrong.
+            if error.permanent:
+                raise
 
 
 def _shown(site: Site, address: str, title: str) -> RemoteNode:

@@ -67,7 +67,7 @@ class Crawl:
 
     def changes(self, cursor: Cursor) -> Iterator[Change]:
         if not self._go_on(cursor):
-            self._begin()
+            yield from self._begin()
         while self.waiting:
             if self.asked >= self.limit:
                 yield from self._too_many()
@@ -84,16 +84,31 @@ class Crawl:
 
     # ---- What to ask
 
-    def _begin(self) -> None:
-        self._seed()
+    def _begin(self) -> Iterator[Change]:
         self.add(self.site.start, 0)
         if self.sitemap != "off":
-            for address in sitemap.addresses(self.getter, self.sitemaps(), self._in_sitemap):
+            yield from self._listed()
+        for address in sorted(self._chosen):
+            self.add(address, 1)
+
+    def _listed(self) -> Iterator[Change]:
+        """What the sitemaps list. One that fails while the site stands is said, and nothing is pruned without it."""
+        starts = self.sitemaps()
+        try:
+            for address in sitemap.addresses(self.getter, starts, self._in_sitemap):
                 self.add(self.site.own(address), 1)
                 if len(self.waiting) >= max(self.limit, 1) * 2:
                     break
-        for address in sorted(self._chosen):
-            self.add(address, 1)
+        except SlowDown:
+            raise
+        except ConnectorError as error:
+            if error.permanent:
+                raise
+            self._check()
+            self._whole = False
+            node = RemoteNode(starts[0], "file", "Sitemap", self.site.parent(starts[0]), url=starts[0])
+            yield from self._above(starts[0])
+            yield Skipped(node, f"{error}; until it can, nothing is taken for deleted")
 
     def _seed(self) -> None:
         """Where chosen branches, and the folders above them, have a page of their own, links are looked for there."""

@@ -17,7 +17,8 @@ _MOST_BYTES = 50 * 1024 * 1024
 
 def addresses(getter: Getter, starts: list[str], takes: Callable[[str], bool]) -> Iterator[str]:
     """What the sitemaps list, as far as ``takes`` wants it. Raises ConnectorError; what is none is passed over."""
-    waiting, seen = list(starts), set()
+    waiting = list(starts)
+    seen: set[str] = set()
     while waiting and len(seen) < _MOST_SITEMAPS:
         at = waiting.pop(0)
         if at in seen:

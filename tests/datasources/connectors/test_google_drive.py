@@ -464,3 +464,15 @@ def test_the_beginning_of_a_channel_says_nothing_and_a_feed_says_everything(plac
         headers = {**delivery.headers, "x-goog-channel-token": token}
         with pytest.raises(DeliveryRefused):
             connector.webhook(replace(delivery, headers=headers, secret=secret))
+
+
+def test_who_reads_a_folder_is_told_anew_for_all_below_it(place: Place) -> None:
+    seen = Seen()
+    for item in place.server.shelf.items.values():
+        item.permissions = [{"type": "anyone"}]
+    seen.run(place.connector(mirror=True))
+    for key in ("f-travel", "t-rail", "t-hotels"):
+        place.server.shelf.items[key].permissions = [{"type": "user", "emailAddress": "ann@acme.com"}]
+    place.server.changed("f-travel", "")
+    seen.run(place.connector(mirror=True))
+    assert seen.nodes["t-rail"].readers == ("mail:ann@acme.com",)

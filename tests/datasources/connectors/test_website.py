@@ -402,3 +402,12 @@ def test_a_single_page_can_be_chosen(place: Place) -> None:
     seen = Seen().run(place.connector(), [Chosen(place.at("/handbook/travel/rail.html"))])
     assert paths(seen, place) == {"/handbook/travel/rail.html"}
     assert told(seen)[0] == f"dir:{place.at('/handbook/')}"
+
+
+def test_a_sitemap_that_fails_is_said_and_prunes_nothing(place: Place) -> None:
+    place.server.pages["/sitemap.xml"] = WebPage(body=b"oops", status=500)
+    seen = Seen().run(place.connector())
+    assert "until it can" in reasons(seen, place)["/sitemap.xml"]
+    assert seen.documents() == set(place.documents())
+    assert seen.scopes == []
+    assert place.branches[0] in {node.external_id for node in place.connector().children(None)}
