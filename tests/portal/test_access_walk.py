@@ -62,6 +62,7 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "runs/": run.pk,
         "grants/": grant.pk,
         "documents/": node.pk,
+        "items/": "an item",
         "assistants/": helper.handle,
         "versions/": 1,
         "try/": told.pk,
