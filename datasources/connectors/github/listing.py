@@ -6,7 +6,7 @@ time or the cursor of GitHub from which that part goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from datasources.connectors.github.nodes import (
     part_node,
     repo_node,
 )
-from datasources.connectors.github.tree import Files, entries, paths_at
+from datasources.connectors.github.tree import Files, entries, existing
 from datasources.connectors.lines import moment
 from datasources.ingestion.results import Limits
 
@@ -48,6 +48,7 @@ class Run:
         self._began = str(cursor.get("began") or datetime.now(UTC).isoformat())
         self._done = int(cursor.get("done") or 0)
         self._gaps = bool(cursor.get("gaps"))
+        self._hole = False
 
     def changes(self) -> Iterator[Change]:
         left = [repo for repo in self._repos if repo.id > self._done]
@@ -57,7 +58,7 @@ class Run:
                 yield Skipped(repo_node(repo), FORK)
                 continue
             yield from self._repo(repo, seen.get(repo.id))
-            self._done = repo.id
+            self._done, self._hole = repo.id, False
             yield self._checkpoint({})
         yield Checkpoint({"since": self._began})
         if self._whole and not self._gaps:
@@ -74,10 +75,29 @@ class Run:
         steps = [step for step in _STEPS if step in parts]
         if at.get("part") in (*steps, END):
             steps = steps[steps.index(at["part"]) :] if at["part"] != END else []
+        self._hole, read = bool(at.get("hole")), []
         for step in steps:
             if self._whole or self._changed(repo, step, seen):
-                yield from self._step(repo, step, at if at.get("part") == step else {}, parts)
+                own = self._own(repo, step, parts)
+                refused = yield from self._step(repo, step, at if at.get("part") == step else {}, own)
+                read += [] if refused else [f"{part}:{repo.id}" for part in own]
                 yield self._checkpoint({"repo": repo.id, "part": _after(steps, step)})
+        yield from self._completed(repo, read)
+
+    def _completed(self, repo: Repo, read: Sequence[str]) -> Iterator[Complete]:
+        """What may be pruned below: after a whole listing all of it, if nothing was refused; else the parts that are told whole.
+
+        One refused part must not keep what was deleted elsewhere, and that may stay refused for years.
+        """
+        if self._whole and not self._hole:
+            yield Complete(repo.key)
+            return
+        yield from (Complete(part) for part in read if self._whole or part.startswith(("code:", "wiki:")))
+
+    def _own(self, repo: Repo, step: str, parts: Sequence[str]) -> list[str]:
+        """The chosen parts that one listing tells."""
+        listed = [part for part in (("issues", "pulls") if step == "issues" else (step,)) if part in parts]
+        return [part for part in listed if self._choice.enters(f"{part}:{repo.id}")]
 
     def _changed(self, repo: Repo, step: str, seen: dict[str, Any] | None) -> bool:
         """Whether anything of this part may have changed since the last run. A wiki has to be asked itself."""
@@ -89,10 +109,8 @@ class Run:
         names = ["discussions"] if step == "discussions" else ["issues", "pullRequests"]
         return threads.changed_since(seen, names, since)
 
-    def _step(self, repo: Repo, step: str, at: Cursor, parts: Sequence[str]) -> Iterator[Change]:
-        """One part, told whole where it is short or this run is; a refused one is told as skipped, and nothing below is pruned."""
-        listed = [part for part in (("issues", "pulls") if step == "issues" else (step,)) if part in parts]
-        own = [part for part in listed if self._choice.enters(f"{part}:{repo.id}")]
+    def _step(self, repo: Repo, step: str, at: Cursor, own: Sequence[str]) -> Generator[Change, None, bool]:
+        """One listing; whether it was refused, which is told in its place."""
         try:
             match step:
                 case "code":
@@ -104,18 +122,15 @@ class Run:
                 case _:
                     yield from wiki.pages(self._client, repo, self._choice)
         except NodeError as error:
-            self._gaps = True
+            self._gaps = self._hole = True
             for part in own:
                 yield Skipped(part_node(repo, part), str(error))
-            return
-        if self._whole or step in ("code", "wiki"):
-            for part in own:
-                yield Complete(f"{part}:{repo.id}")
+            return True
+        return False
 
     def _code(self, repo: Repo) -> Iterator[Change]:
-        closed = self._choice.closed_at(f"code:{repo.id}")
-        existing = {closed.isoformat(): paths_at(self._client, repo, closed.isoformat())} if closed else {}
-        yield from Files(repo, self._choice, self._limits, existing).changes(entries(self._client, repo))
+        then = existing(self._client, repo, self._choice)
+        yield from Files(repo, self._choice, self._limits, then).changes(entries(self._client, repo))
 
     def _issues(self, repo: Repo, at: Cursor, own: Sequence[str]) -> Iterator[Change]:
         since = self._since_of([f"{part}:{repo.id}" for part in own])
@@ -168,8 +183,7 @@ class Run:
         cursor = {"began": self._began, "done": self._done, **place}
         if self._since is not None:
             cursor["since"] = self._since.isoformat()
-        if self._gaps:
-            cursor["gaps"] = True
+        cursor |= {name: True for name, is_so in (("gaps", self._gaps), ("hole", self._hole)) if is_so}
         return Checkpoint(cursor)
 
 

@@ -20,7 +20,7 @@ from datasources.connectors.github.nodes import (
     repo_of,
     split,
 )
-from datasources.connectors.github.tree import Files, entries, paths_at
+from datasources.connectors.github.tree import Files, entries, existing
 from datasources.connectors.lines import moment
 from datasources.ingestion.results import Limits
 
@@ -65,8 +65,6 @@ def _of_repo(client: Client, repo: Repo, ids: Sequence[str], choice: Choice, lim
 def _files(client: Client, repo: Repo, paths: dict[str, str], choice: Choice, limits: Limits) -> Iterator[Change]:
     """The tree is one call, however many files were pushed."""
     inside = tuple(f"{path}/" for path in paths if path)
-    closed = choice.closed_at(f"code:{repo.id}")
-    existing = {closed.isoformat(): paths_at(client, repo, closed.isoformat())} if closed else {}
     wanted = (
         entry
         for entry in entries(client, repo)
@@ -76,7 +74,7 @@ def _files(client: Client, repo: Repo, paths: dict[str, str], choice: Choice, li
         or (entry.sort == "tree" and any(path.startswith(f"{entry.path}/") for path in paths))
     )
     told = set()
-    for change in Files(repo, choice, limits, existing).changes(wanted):
+    for change in Files(repo, choice, limits, existing(client, repo, choice)).changes(wanted):
         if isinstance(change, Upsert | Skipped):
             told.add(change.node.external_id)
         yield change

@@ -120,6 +120,12 @@ class Choice:
     def leaves_fork(self, repo: Repo) -> bool:
         return repo.fork and not self._forks and not self.names(repo.key)
 
+    def closings(self, repo: Repo) -> set[datetime]:
+        """The moments at which parts of its code were chosen without what was added later."""
+        inner = [line[0] for line in self._inner if line[-1] == repo.key]
+        found = {self.closed_at(external_id) for external_id in [f"code:{repo.id}", *inner]}
+        return {at for at in found if at is not None}
+
     def options(self, external_id: str) -> Mapping[str, Any]:
         return self.lines.options(*chain(external_id))
 

@@ -91,8 +91,12 @@ def level(client: Client, repo: Repo, path: str) -> list[Entry]:
     return []
 
 
-def paths_at(client: Client, repo: Repo, when: str) -> set[str]:
-    """The files that were there at a moment (ISO): what "not what is added later" lets in."""
+def existing(client: Client, repo: Repo, choice: Choice) -> dict[str, set[str]]:
+    """For each moment (ISO) at which the selection was closed, the files that were there then."""
+    return {at.isoformat(): _paths_at(client, repo, at.isoformat()) for at in choice.closings(repo)}
+
+
+def _paths_at(client: Client, repo: Repo, when: str) -> set[str]:
     found = client.get(
         f"/repositories/{repo.id}/commits", {"sha": repo.branch, "until": when, "per_page": 1}, node=True
     )
@@ -120,11 +124,11 @@ def _told(tree: dict[str, Any], above: str) -> Iterator[Entry]:
 class Files:
     """The chosen files of one repository out of its entries."""
 
-    def __init__(self, repo: Repo, choice: Choice, limits: Limits, existing: dict[str, set[str]] | None = None) -> None:
+    def __init__(self, repo: Repo, choice: Choice, limits: Limits, then: dict[str, set[str]] | None = None) -> None:
         self._repo = repo
         self._choice = choice
         self._limits = limits
-        self._existing = existing or {}
+        self._then = then or {}
         self._patterns: dict[int, Patterns] = {}
         self._left: list[str] = []
         self._told: set[str] = set()
@@ -154,7 +158,7 @@ class Files:
         if not self._pattern(options).takes(entry.path):
             return None, ""
         closed = self._choice.closed_at(node.external_id)
-        if closed is not None and entry.path not in self._existing.get(closed.isoformat(), {entry.path}):
+        if closed is not None and entry.path not in self._then.get(closed.isoformat(), {entry.path}):
             return None, ""
         return node, self._reason(entry)
 

@@ -509,3 +509,15 @@ def test_a_page_instead_of_data_says_what_to_check(place: Place) -> None:
 def test_another_default_branch_is_read_anew(place: Place) -> None:
     told = {"action": "edited", "changes": {"default_branch": {"from": "master"}}}
     assert place.connector().webhook(delivery("repository", place, told)).nodes == ("repo:101", "code:101")
+
+
+def test_one_refused_part_does_not_keep_what_was_deleted_elsewhere(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.server.refused.append("/repositories/101/issues")
+    deleted = {place.delete(), "issue:102:1"}
+    del place.lab.issues[1]
+    seen.cursor = {}
+    seen.run(place.connector())
+    assert None not in seen.scopes
+    assert not deleted & seen.documents()
+    assert {"issue:101:1", "pull:101:3"} <= seen.documents()
