@@ -1,4 +1,4 @@
-"""One source: who sees it, its settings, what people hand over, and its end."""
+"""One source: who sees it, what people hand over, and its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasources import browsing, granting, sources
-from datasources.forms import SettingsForm
 from datasources.models import DataSource, Document, Grant, Node, UploadedFile
 from datasources.picking import picker, read_choice
 from datasources.views_source import address, frame_of, manageable, visible
@@ -126,24 +125,7 @@ def _panels(request: WorkspaceRequest, source: DataSource) -> list[tuple[str, di
     return [(template, context) for template, context in told if context is not None]
 
 
-# ---- Settings ----------------------------------------------------------------------------------------------------
-
-
-@workspace_view("datasource.manage")
-@require_http_methods(["GET", "HEAD", "POST"])
-def source_settings(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
-    source = manageable(request, pk)
-    form = SettingsForm(request.POST or None, source=source)
-    if request.method == "POST" and form.is_valid():
-        fields = form.cleaned_data
-        try:
-            sources.update_source(source, by=request.user, name=fields["name"], schedule=fields.get("schedule"))
-        except ValidationError as error:
-            form.add_error(None, sentence(error))
-        else:
-            return done(request, "Saved.", address(request, source, "data_source_settings"))
-    context = {**frame_of(request, source, "settings"), "form": form}
-    return page(request, "datasources/settings.html", context, partial="settings", status=422 if form.errors else 200)
+# ---- The end -----------------------------------------------------------------------------------------------------
 
 
 @workspace_view("datasource.manage")

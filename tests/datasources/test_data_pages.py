@@ -271,8 +271,9 @@ def test_a_builder_does_not_decide_access(cast, as_, handbook):
 
 
 def test_name_and_schedule_change(as_, handbook):
-    DataSource.objects.filter(pk=handbook.pk).update(kind="folder")
-    as_("admin").post(url("data_source_settings", handbook.pk), {"name": "Guide", "schedule": "hourly"})
+    DataSource.objects.filter(pk=handbook.pk).update(kind="folder", config={"path": "/srv/guide"})
+    form = {"name": "Guide", "schedule": "hourly", "s-path": "/srv/guide"}
+    as_("admin").post(url("data_source_settings", handbook.pk), form)
     handbook.refresh_from_db()
     assert (handbook.name, handbook.schedule) == ("Guide", "hourly")
     assert handbook.next_run is not None
