@@ -10,13 +10,19 @@ from datasources.connectors.around import Around
 from datasources.connectors.confluence.connector import ConfluenceConnector
 from datasources.connectors.notion.connector import NotionConnector
 from datasources.ingestion.extract import Extractor
-from datasources.models import DataSource, Document, Node
+from datasources.models import DataSource, Document, Node, Table
 from datasources.runs import request_look
 from datasources.sync import sync_source
 from tests.datasources.syncing import account, assert_exact, synced
 from tests.vendors.places import confluence, notion
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _storage(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
 
 
 def texts(source: DataSource) -> dict[str, str]:
@@ -47,6 +53,10 @@ def test_notion_comes_in_whole_and_follows_its_edits(made, around):
         run = synced(source)
         assert (run.state, account(run)["indexed"]) == ("done", 11)
         assert assert_exact(source, made.space) >= 11
+        table = Table.objects.get(node__source=source)
+        assert (table.node.title, table.rows) == ("Projects", 3)
+        types = {column["name"]: column["type"] for column in table.columns}
+        assert types == {"Name": "text", "Status": "text", "Budget": "decimal", "Due": "date", "Due_end": "date"}
         guest = Node.objects.get(source=source, title="Guest Wi-Fi")
         assert guest.path == "Pages whose parent is not shared / Guest Wi-Fi"
         server.put_blocks(notion.uid("Leave"), [notion.block("paragraph", "Thirty days now.")])

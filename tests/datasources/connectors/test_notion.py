@@ -144,6 +144,19 @@ def test_a_page_whose_parent_is_not_shared_has_a_place_of_its_own(place: Place) 
     assert [node.title for node in connector.children("unshared")] == ["Guest Wi-Fi"]
 
 
+def test_a_database_and_a_row_whose_parent_is_not_shared_are_not_lost(place: Place) -> None:
+    server = place.server
+    ships = server.add_database("Ships", below(uid("Board papers")), {"Ships": {}})
+    server.add_row(ships, "Aurora", {})
+    seen = Seen().run(place.connector())
+    assert seen.nodes[f"database:{ships}"].parent == "unshared"
+    assert seen.nodes[f"page:{uid('Aurora')}"].parent == f"database:{ships}"
+    server.hidden.add(ships)
+    seen = Seen().run(place.connector())
+    assert f"database:{ships}" not in seen.nodes
+    assert seen.nodes[f"page:{uid('Aurora')}"].parent == "unshared"
+
+
 def test_the_place_is_not_shown_where_every_parent_is_shared(place: Place) -> None:
     place.server.hidden.clear()
     assert "unshared" not in {node.external_id for node in place.connector().children(None)}
