@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from assistants.filing import conversations_of
 from assistants.models import Assistant, Conversation
-from assistants.reading_sources import panel, used_by
+from assistants.reading_sources import panel, table_panel, used_by
 from assistants.views_assistants import usable
 from assistants.views_conversations import home_context
 from assistants.views_filing import rail_context
@@ -28,6 +28,7 @@ def _asked(workspace: Workspace) -> bool:
 registries.rail.add("conversations", RailSection("assistants/_rail.html", rail_context, weight=10))
 registries.panel("home").add("composer", Panel("assistants/_home.html", home_context, weight=0))
 registries.panel("source").add("assistants", Panel("assistants/_used_by.html", panel, weight=0))
+registries.panel("table").add("assistants", Panel("assistants/_asks_table.html", table_panel, weight=0))
 uses.add("assistants", used_by)
 registries.steps.add(
     "assistant",

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from assistants.models import Assistant
-from datasources.models import DataSource
+from datasources.models import DataSource, Node
 from datasources.uses import Use, Uses
 from portal.models import Membership
 
@@ -87,6 +87,30 @@ def panel(request: HttpRequest, source: Any) -> dict[str, Any]:
         "personal": personal,
         "total": len(named) + personal,
     }
+
+
+def table_panel(request: HttpRequest, table: Any) -> dict[str, Any]:
+    """For a table's page: the assistants whose knowledge covers it and that ask tables, as far as the person may know."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    found = readers_of(membership, [table.node.source])
+    asking = [row for row in found.seen if row.live and row.live.queries_tables and _covers(row, table.node)]
+    return {
+        "named": [row for row in asking if row.live and not row.live.reads_all],
+        "everything": [row for row in asking if row.live and row.live.reads_all],
+    }
+
+
+def _covers(assistant: Assistant, node: Node) -> bool:
+    assert assistant.live is not None
+    if assistant.live.reads_all:
+        return True
+    above = {str(key) for key in node.parents}
+    for entry in assistant.live.knowledge:
+        if str(entry.get("data_source")) == str(node.source_id):
+            inside = entry.get("parents_in")
+            if (inside is None or above & set(inside)) and not above & set(entry.get("parents_not_in") or ()):
+                return True
+    return False
 
 
 def part_of(assistant: Assistant, source: DataSource) -> str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from datasources import granting, sources
+from datasources.admin_tables import TableAdmin as TableAdmin
 from datasources.models import DataSource, Document, Grant, Node, SyncRun
 from datasources.uses import used_by
 from portal.admin.base import GovernAdmin

@@ -15,8 +15,8 @@ from assistants.errors import Refused
 from assistants.models import Message
 from assistants.runs.log import Event, EventLog
 from assistants.runs.plan import Plan
-from assistants.runs.saving import Ending, Saved, Unit, refs_of, spent_on
 from assistants.runs.results import asked_as_json
+from assistants.runs.saving import Ending, Saved, Unit, refs_of, spent_on
 from assistants.runs.writer import RETRIES, Writer
 from datasources.reading import ReadablePassage
 from datasources.retrieval.types import IndexUnavailable

@@ -54,8 +54,20 @@ _WORD_DATE = re.compile(
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        "jan january,feb february,mar march,apr april,may,jun june,jul july,aug august,sep sept september,oct october,"
-        "nov november,dec december".split(","),
+        [
+            "jan january",
+            "feb february",
+            "mar march",
+            "apr april",
+            "may",
+            "jun june",
+            "jul july",
+            "aug august",
+            "sep sept september",
+            "oct october",
+            "nov november",
+            "dec december",
+        ],
         1,
     )
     for name in names.split()
@@ -94,7 +106,8 @@ def reading_of(cell: str) -> Reading:
     if not any(c.isdigit() for c in cell):
         return _TEXT
     found = _AMOUNT.fullmatch(cell)
-    return _as_number(found) if found and (reading := _as_number(found)).can else _as_date(cell)
+    number = _as_number(found) if found else _TEXT
+    return number if number.can else _as_date(cell)
 
 
 def _as_number(found: re.Match[str]) -> Reading:

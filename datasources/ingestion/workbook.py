@@ -7,9 +7,9 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import IO
-from xml.etree.ElementTree import Element, iterparse  # noqa: S405  (in the sandboxed child; expat refuses entity bombs)
+from xml.etree.ElementTree import Element, iterparse
 
 from datasources.ingestion.results import CORRUPT, Limits, fail
 
@@ -38,7 +38,7 @@ def sheets(data: bytes, kind: str, limits: Limits) -> Iterator[tuple[str, Iterat
 def _elements(file: IO[bytes], *names: str) -> Iterator[Element]:
     """Elements of these local names as they end; whatever ends is let go of, so that memory stays small."""
     depth_kept = 0
-    for event, element in iterparse(file, events=("start", "end")):
+    for event, element in iterparse(file, events=("start", "end")):  # noqa: S314  (see the import)
         name = _local(element)
         if event == "start":
             depth_kept += name in names
@@ -185,8 +185,8 @@ def _moment(value: float, timed: bool, from_1904: bool) -> str:
     if value < 1 and not from_1904:
         seconds = round(value * 86_400)
         return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
-    base = datetime(1904, 1, 1) if from_1904 else datetime(1899, 12, 31 if value < 60 else 30)
-    moment = base + timedelta(seconds=round(value * 86_400))
+    base = date(1904, 1, 1) if from_1904 else date(1899, 12, 31 if value < 60 else 30)
+    moment = datetime.combine(base, time()) + timedelta(seconds=round(value * 86_400))
     return moment.isoformat(" ") if timed or moment.hour or moment.minute or moment.second else f"{moment:%Y-%m-%d}"
 
 

@@ -16,9 +16,7 @@ from datasources.querying.values import ONE_SELECT, ONLY_TABLES, SqlError
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _FUNCTIONS = frozenset(
-    "current_setting getvariable getenv nextval currval write_log query query_table json_execute_serialized_sql "
-    "json_serialize_sql json_serialize_plan json_deserialize_sql current_connection_id current_query txid_current "
-    "add_parquet_key in_search_path parse_duckdb_log_message set_config".split()
+    ["current_setting", "getvariable", "getenv", "nextval", "currval", "write_log", "query", "query_table", "json_execute_serialized_sql", "json_serialize_sql", "json_serialize_plan", "json_deserialize_sql", "current_connection_id", "current_query", "txid_current", "add_parquet_key", "in_search_path", "parse_duckdb_log_message", "set_config"]
 )
 _SYSTEM = ("duckdb_", "pg_", "pragma_", "sqlite_", "information_schema")
 

@@ -132,7 +132,7 @@ async def test_only_what_the_reader_may_read_can_be_asked(cast, vendor, shop, in
     await db(model)(cast.workspace, vendor.base_url)
     index.nodes = [shop[0], shop[2]]
     vendor.script = replies("SELECT max(salary) FROM salaries")
-    answer, events = await asked(cast.member)
+    _, events = await asked(cast.member)
     assert "table" not in types_of(events)
     assert "salaries" not in str(prompts_of(vendor, "SQL query for DuckDB"))
     _, events = await asked(cast.builder)
