@@ -216,8 +216,7 @@ def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
         if found is None or not found.offered_to(membership, branches):
             return Choice(None, None, branches)
     else:
-        by_handle = isinstance(assistant, str)
-        found = _BY_HANDLE.first(*who, assistant) if by_handle else _BY_ID.first(*who, assistant.pk)
+        found = _BY_HANDLE.first(*who, assistant) if isinstance(assistant, str) else _BY_ID.first(*who, assistant.pk)
         if found is None or not found.offered_to(membership, branches):
             name = str(assistant).removeprefix("@")[:40]
             raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")

@@ -56,11 +56,12 @@ class Prepared(Generic[M]):
         first, last = about["select_fields"][0], about["select_fields"][-1] + 1
         names = [column[0].target.attname for column in compiler.select[first:last]]
         found = about["model"].from_db(connection.alias, names, row[first:last])
-        for populator in get_related_populators(about, compiler.select, connection.alias):
+        populators = get_related_populators(about, compiler.select, connection.alias)  # type: ignore[call-arg]  # 6.1's
+        for populator in populators:
             populator.populate(row, found)
         for name, position in compiler.annotation_col_map.items():
             setattr(found, name, row[position])
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 def statement(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -89,5 +90,5 @@ def _insertion(model: type[Model], rows: int) -> tuple[list[Any], str]:
     places = ", ".join(
         f"({', '.join(f'${first + n}' for n in range(1, number + 1))})" for first in range(0, rows * number, number)
     )
-    columns = ", ".join(quote(f.column) for f in fields)
+    columns = ", ".join(quote(str(f.column)) for f in fields)
     return fields, f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES {places}"  # noqa: S608  names of ours
