@@ -19,6 +19,8 @@ Principals = frozenset[str]
 EVERYONE: Principals = frozenset({"everyone"})
 NOBODY: Principals = frozenset()
 _MEMBERS = 200
+_NOT_TOLD: Json = {"limit": 0}
+"""Search left the restriction out: it is asked for."""
 
 
 class Readers:
@@ -60,10 +62,13 @@ class Readers:
     def own(self, content: Json) -> Principals | None:
         """Whom the page's own restriction names; None where it has none."""
         read = ((content.get("restrictions") or {}).get("read") or {}).get("restrictions")
-        if not isinstance(read, Mapping):
+        try:
+            if not isinstance(read, Mapping):
+                read = dict.fromkeys(("user", "group"), _NOT_TOLD)
+            people = list(self._complete(content, read.get("user"), "user"))
+            groups = list(self._complete(content, read.get("group"), "group"))
+        except NodeError:
             return NOBODY
-        people = list(self._complete(content, read.get("user"), "user"))
-        groups = list(self._complete(content, read.get("group"), "group"))
         if not people and not groups:
             return None
         mails = {f"mail:{mail}" for person in people if (mail := self.mail(person))}
@@ -73,7 +78,7 @@ class Readers:
         """All of a list that came with the page, also what did not fit into it."""
         found = told if isinstance(told, Mapping) else {}
         results = found.get("results") or []
-        if len(results) < int(found.get("limit") or _MEMBERS):
+        if len(results) < int(found.get("limit", _MEMBERS)):
             yield from results
             return
         path = f"/rest/api/content/{quote(str(content['id']))}/restriction/byOperation/read"

@@ -335,6 +335,22 @@ def test_people_whose_e_mail_is_not_told_may_not_read(place: Place) -> None:
     assert readers(place)["Bonus"] == ()
 
 
+def test_readers_are_the_same_after_a_listing_that_was_broken_off_anywhere(place: Place) -> None:
+    place.around = replace(place.around, mirror=True)
+    place.server.contents[place.server.by_title("Bonus")]["restricted"] = ["group:finance"]
+    whole = Seen().run(place.connector())
+    number = len(place.server.requests)
+    for after in range(number):
+        place.server.cut(after=after)
+        seen = Seen()
+        with pytest.raises(ConnectorError):
+            seen.take_all(place.connector().changes({}, ALL))
+        place.server.heal()
+        seen.take_all(place.connector().changes(seen.cursor, ALL))
+        told = {key: node.readers for key, node in seen.nodes.items()}
+        assert told == {key: node.readers for key, node in whole.nodes.items()}, f"request {after}"
+
+
 def test_the_same_group_on_two_levels_stays_a_group(place: Place) -> None:
     place.server.contents[place.server.by_title("Pay")]["restricted"] = ["group:staff"]
     assert readers(place)["Pay"] == ("group:id-staff",)
@@ -346,6 +362,14 @@ def test_a_restriction_that_names_more_than_fit_is_read_whole(place: Place) -> N
     server.groups["staff"] += [f"p{number}" for number in range(60)]
     server.contents[server.by_title("Pay")]["restricted"] = [f"user:p{number}" for number in range(60)]
     assert len(readers(place)["Pay"] or ()) == 60
+
+
+def test_a_restriction_that_search_leaves_out_is_asked_for(place: Place) -> None:
+    whole = readers(place)
+    place.server.search_tells_restrictions = False
+    assert readers(place) == whole
+    place.server.refuse(403, path="/restriction/", times=None)
+    assert readers(place)["Leave"] == (), "nobody, where it can't be known"
 
 
 def test_a_group_that_is_not_told_is_nobody(place: Place) -> None:

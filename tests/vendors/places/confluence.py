@@ -45,6 +45,7 @@ class ConfluenceServer(Loopback):
         self.people: dict[str, str] = {}
         self.unindexed: set[str] = set()
         self.sign_in_page = False
+        self.search_tells_restrictions = True
         self._last = 100
         if filled:
             fill(self)
@@ -296,6 +297,8 @@ class ConfluenceServer(Loopback):
             "restrictions": {"read": {"operation": "read", "restrictions": self._restrictions(content)}},
             "_links": {"webui": f"/spaces/{content['space']}/{content['type']}/{key}"},
         }
+        if not self.search_tells_restrictions:
+            del told["restrictions"]
         if attached:
             told["container"] = {"id": content["parent"], "type": self.contents[content["parent"]]["type"]}
             told["extensions"] = {"mediaType": content["mime"], "fileSize": len(content["data"])}
