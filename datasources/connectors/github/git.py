@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from datasources.connectors.base import ConnectorError, NodeError
 
+DAMAGED = "The wiki came damaged: it is tried again"
 Call = Callable[[str, bytes | None], bytes]
 _FLUSH, _DELIM = b"0000", b"0001"
 _COMMIT, _TREE, _BLOB, _TAG, _OFS_DELTA, _REF_DELTA = 1, 2, 3, 4, 6, 7
@@ -119,8 +120,16 @@ def _packets(data: bytes) -> Iterator[bytes | None]:
 
 def unpacked(pack: bytes) -> dict[str, tuple[int, bytes]]:
     """The objects of a pack: SHA-1 → (sort, data). Raises ConnectorError where it is damaged or too large."""
-    if pack[:4] != b"PACK":
-        raise ConnectorError("The wiki's server gave no pack")
+    try:
+        return _objects(pack)
+    except (IndexError, KeyError) as error:
+        raise ConnectorError(DAMAGED) from error
+
+
+def _objects(pack: bytes) -> dict[str, tuple[int, bytes]]:
+    right = hashlib.sha1(pack[:-20], usedforsecurity=False).digest()
+    if len(pack) < 32 or pack[:4] != b"PACK" or pack[-20:] != right:
+        raise ConnectorError(DAMAGED)
     number = int.from_bytes(pack[8:12], "big")
     if number > _MOST_OBJECTS:
         raise NodeError(f"The wiki is too large to be read: {number:,} objects", skip=True)
@@ -143,7 +152,7 @@ def unpacked(pack: bytes) -> dict[str, tuple[int, bytes]]:
         data, at = _inflated(pack, at, size)
         if sort in (_OFS_DELTA, _REF_DELTA):
             if base is None:
-                raise ConnectorError("The wiki's pack is not whole")
+                raise ConnectorError(DAMAGED)
             sort, data = base[0], _patched(base[1], data)
         by_place[begin] = sort, data
         found[object_id(sort, data)] = sort, data
@@ -192,9 +201,9 @@ def _inflated(pack: bytes, at: int, size: int) -> tuple[bytes, int]:
             while engine.unconsumed_tail and len(data) <= size:
                 data += engine.decompress(engine.unconsumed_tail, size + 1 - len(data))
         except zlib.error as error:
-            raise ConnectorError("The wiki's pack is damaged") from error
+            raise ConnectorError(DAMAGED) from error
     if not engine.eof or len(data) != size:
-        raise ConnectorError("The wiki's pack is damaged")
+        raise ConnectorError(DAMAGED)
     return bytes(data), at - len(engine.unused_data)
 
 
@@ -225,7 +234,7 @@ def _patched(base: bytes, delta: bytes) -> bytes:
         if len(out) > size:
             break
     if len(out) != size:
-        raise ConnectorError("The wiki's pack is damaged")
+        raise ConnectorError(DAMAGED)
     return bytes(out)
 
 
@@ -242,10 +251,12 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _files(objects: dict[str, tuple[int, bytes]], sha: str, above: str, depth: int) -> Iterator[GitFile]:
     sort, data = objects.get(sha, (0, b""))
     if sort != _TREE or depth > 20:
-        raise ConnectorError("The wiki's pack is not whole")
+        raise ConnectorError(DAMAGED)
     at = 0
     while at < len(data):
-        space, end = data.index(b" ", at), data.index(b"\0", at)
+        space, end = data.find(b" ", at), data.find(b"\0", at)
+        if not at < space < end:
+            raise ConnectorError(DAMAGED)
         mode, name = data[at:space].decode(), data[space + 1 : end].decode("utf-8", "replace")
         inner, at = data[end + 1 : end + 21].hex(), end + 21
         path = f"{above}/{name}" if above else name
