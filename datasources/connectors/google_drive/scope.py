@@ -97,7 +97,11 @@ class Scope:
         yield Delete(key)
 
     def node(self, item: Item) -> RemoteNode:
-        return node_of(item, self.tree.parent_of(item), self.readers.of(item))
+        parent, readers = self.tree.parent_of(item), self.readers.of(item)
+        if readers is None and self.readers.mirror and (parent == SHARED or str(item["id"]) in self.tree.links):
+            # It does not hang where it inherits from: who reads the place that it hangs in says nothing of it.
+            readers = self.readers.listed(str(item["id"]))
+        return node_of(item, parent, readers)
 
     def _containers(self, item: Item) -> Iterator[Change]:
         for key in reversed(self.tree.chain(item)[1:]):

@@ -476,3 +476,16 @@ def test_who_reads_a_folder_is_told_anew_for_all_below_it(place: Place) -> None:
     place.server.changed("f-travel", "")
     seen.run(place.connector(mirror=True))
     assert seen.nodes["t-rail"].readers == ("mail:ann@acme.com",)
+
+
+def test_what_a_shortcut_brings_in_is_not_read_by_whoever_reads_the_shortcut(place: Place) -> None:
+    items = place.server.shelf.items
+    items["f-handbook"].permissions = [{"type": "anyone"}]
+    place.server.put(shortcut("l-1", "Prices", "f-handbook", "s-prices"))
+    place.server.put(shortcut("l-2", "Offers", "f-handbook", "s-offers"))
+    items["s-prices"].permissions = [{"type": "user", "emailAddress": "ann@acme.com"}]
+    nodes = Seen().run(place.connector(mirror=True), [Chosen("f-handbook")]).nodes
+    assert nodes["f-handbook"].readers == ("everyone",)
+    assert nodes["s-prices"].readers == ("mail:ann@acme.com",)
+    assert nodes["s-offers"].readers == ()
+    assert nodes["s-terms"].readers is None
