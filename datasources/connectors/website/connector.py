@@ -75,7 +75,8 @@ class Website:
         for change in crawl.changes({}):
             documents += isinstance(change, Upsert) and change.node.has_text
             if time.monotonic() - begun > _ESTIMATE_SECONDS:
-                waiting = min(len(crawl.waiting), max(0, crawl.limit - crawl.asked))
+                progress = crawl.progress
+                waiting = min(len(progress.waiting), max(0, crawl.limit - progress.asked))
                 return Estimate(documents + waiting, exact=False)
         return Estimate(documents)
 

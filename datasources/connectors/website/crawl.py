@@ -1,20 +1,18 @@
 """One walk over a site, from page to page, level by level. Every run is a whole one: sites keep no log of changes.
 
 A page that fails while the site stands is told and left to fetch; then nothing is called complete, since what only that
-page links to is not known. When the site itself fails or closes, the walk ends with an error. The cursor holds what was
+page links to is not known (unless it failed in the last run too: one broken page must not keep all others for ever). When the site itself fails or closes, the walk ends with an error. The cursor holds what was
 asked and what waits, as long as that is small; past that, a walk that is broken off goes on from the last one that was.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
+import socket
 import time
-import zlib
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from urllib3.exceptions import NameResolutionError
 
 from datasources.connectors.base import (
     Change,
@@ -22,6 +20,7 @@ from datasources.connectors.base import (
     Complete,
     ConnectorError,
     Cursor,
+    Delete,
     RemoteNode,
     Skipped,
     Upsert,
@@ -32,6 +31,7 @@ from datasources.connectors.website import pages, sitemap
 from datasources.connectors.website.addresses import DIR, FILES, Site, is_read
 from datasources.connectors.website.documents import LOGIN, is_page, page_node, refusal_of_file, version_of
 from datasources.connectors.website.fetching import Getter, Got, Refused, SlowDown
+from datasources.connectors.website.progress import Progress, digest, from_cursor
 from datasources.ingestion.results import too_large
 
 MISSING = "It says that there is no such page, although the server answers that there is"
@@ -39,7 +39,6 @@ NO_TEXT = "No text was found on the page: it may be made by scripts in the brows
 NOINDEX = "The page asks not to be indexed (noindex)"
 _EVERY = 25
 _MOST_WAITING = 50_000
-_MOST_CURSOR = 128 * 1024
 _MOST_FAILED = 50
 _PROBE = "atrium-no-such-page-7f3a91"
 
@@ -53,33 +52,29 @@ class Crawl:
         self.sitemap = str(config.get("sitemap") or "also")
         self.sitemap_url = str(config.get("sitemap_url") or "")
         self.files = config.get("files", True) is not False
-        self.waiting: deque[tuple[str, int]] = deque()
-        self.asked = 0
-        self._known: set[bytes] = set()
-        self._done: set[bytes] = set()
+        self.progress = Progress()
         self._told: set[str] = set()
         self._chosen: set[str] = set()
-        self._by_canonical: set[str] = set()
         self._missing = ""
-        self._whole = True
-        self._failed = 0
         self._closed = 0
 
     def changes(self, cursor: Cursor) -> Iterator[Change]:
-        if not self._go_on(cursor):
+        progress = self.progress = from_cursor(cursor)
+        self._seed()
+        if not progress.asked:
             yield from self._begin()
-        while self.waiting:
-            if self.asked >= self.limit:
+        while progress.waiting:
+            if progress.asked >= self.limit:
                 yield from self._too_many()
                 break
-            address, depth = self.waiting.popleft()
+            address, depth = progress.waiting.popleft()
             yield from self._one(address, depth)
-            if self.asked % _EVERY == 0 and (position := self._position()):
+            if progress.asked % _EVERY == 0 and (position := progress.position()):
                 yield Checkpoint(position)
         if self._closed:
             self._check()
-        yield Checkpoint({})
-        if self._whole:
+        yield Checkpoint(progress.end())
+        if progress.whole:
             yield Complete(None)
 
     # ---- What to ask
@@ -97,7 +92,7 @@ class Crawl:
         try:
             for address in sitemap.addresses(self.getter, starts, self._in_sitemap):
                 self.add(self.site.own(address), 1)
-                if len(self.waiting) >= max(self.limit, 1) * 2:
+                if len(self.progress.waiting) >= max(self.limit, 1) * 2:
                     break
         except SlowDown:
             raise
@@ -105,7 +100,7 @@ class Crawl:
             if error.permanent:
                 raise
             self._check()
-            self._whole = False
+            self.progress.fails(starts[0])
             node = RemoteNode(starts[0], "file", "Sitemap", self.site.parent(starts[0]), url=starts[0])
             yield from self._above(starts[0])
             yield Skipped(node, f"{error}; until it can, nothing is taken for deleted")
@@ -129,16 +124,15 @@ class Crawl:
         return bool(self.site.own(address))
 
     def add(self, address: str, depth: int, *, first: bool = False) -> None:
-        if not address or depth > self.depth or len(self.waiting) >= _MOST_WAITING or not is_read(address):
+        if not address or depth > self.depth or len(self.progress.waiting) >= _MOST_WAITING or not is_read(address):
             return
         wanted = self.lines.takes(*self.site.chain(address)) or address in self._chosen
-        if not wanted or not self.patterns.enters(self.site.path(address)) or _digest(address) in self._known:
+        known = self.progress.known
+        if not wanted or not self.patterns.enters(self.site.path(address)) or digest(address) in known:
             return
-        self._known.add(_digest(address))
-        if first:
-            self.waiting.appendleft((address, depth))
-        else:
-            self.waiting.append((address, depth))
+        known.add(digest(address))
+        put = self.progress.waiting.appendleft if first else self.progress.waiting.append
+        put((address, depth))
 
     def takes(self, address: str) -> bool:
         return self.lines.takes(*self.site.chain(address)) and self.patterns.takes(self.site.path(address))
@@ -146,8 +140,8 @@ class Crawl:
     # ---- One address
 
     def _one(self, address: str, depth: int) -> Iterator[Change]:
-        self.asked += 1
-        self._done.add(_digest(address))
+        self.progress.asked += 1
+        self.progress.done.add(digest(address))
         start = address == self.site.start
         try:
             got = self.ask(address)
@@ -161,7 +155,7 @@ class Crawl:
         except ConnectorError as error:
             if start or error.permanent:
                 raise
-            yield from self._trouble(address)
+            yield from self._unknown(address) if _names_nobody(error) else self._trouble(address)
             return
         yield from self._got(address, depth, got)
 
@@ -178,6 +172,7 @@ class Crawl:
         if start:
             _refuse_closed_start(self.site.start, got)
         if got.status in (404, 410):
+            yield Delete(address)
             return
         if got.status >= 500:
             yield from self._trouble(address)
@@ -185,7 +180,7 @@ class Crawl:
             yield from self._login(address)
         elif got.status != 200:
             yield from self._skip(address, f"The site answers with the code {got.status}")
-        elif final != address and not self._is_new(final):
+        elif final != address and not self.progress.is_new(final):
             return
         elif got.large:
             yield from self._skip(final, too_large(_size(got), self.getter.around.limits.file_bytes).reason)
@@ -209,9 +204,9 @@ class Crawl:
         if page.follow and self.sitemap != "only":
             for link in page.links:
                 self.add(self.site.own(link), depth + 1)
-        if canonical and canonical != final and address not in self._by_canonical:
+        if canonical and canonical != final and address not in self.progress.by_canonical:
             # Followed one step only: pages that name each other would both be lost.
-            self._by_canonical.add(canonical)
+            self.progress.by_canonical.add(canonical)
             self.add(canonical, depth, first=True)
             return
         if not page.index:
@@ -237,9 +232,8 @@ class Crawl:
         if address == self.site.start:
             raise ConnectorError(f"{self.site.netloc} has a fault of its own just now")
         self._check()
-        self._failed += 1
-        self._whole = False
-        if self._failed > _MOST_FAILED:
+        self.progress.fails(address)
+        if len(self.progress.failing) > _MOST_FAILED:
             raise ConnectorError(f"More than {_MOST_FAILED} pages of {self.site.netloc} fail just now")
         if self.takes(address):
             title = self.site.path(address).rstrip("/").rsplit("/", 1)[-1] or self.site.netloc
@@ -247,6 +241,11 @@ class Crawl:
                 address, "page", title, self.site.parent(address), f"unread {int(time.time())}", url=address
             )
             yield from self._tell(node)
+
+    def _unknown(self, address: str) -> Iterator[Change]:
+        """A link to a host that is no more, while the start page's can be found."""
+        self._check()
+        yield from self._skip(address, "It leads to a host that nobody knows any more")
 
     def _login(self, address: str) -> Iterator[Change]:
         """One page is closed; looked after now and then is whether all are by now."""
@@ -297,51 +296,11 @@ class Crawl:
 
     def _too_many(self) -> Iterator[Change]:
         reason = f"The limit of {self.limit:,} pages is reached: raise it, or choose less of the site"
-        while self.waiting:
-            yield from self._skip(self.waiting.popleft()[0], reason)
-
-    def _is_new(self, address: str) -> bool:
-        digest = _digest(address)
-        new = digest not in self._done
-        self._known.add(digest)
-        self._done.add(digest)
-        return new
-
-    # ---- Going on
-
-    def _position(self) -> dict[str, Any] | None:
-        state = {
-            "waiting": list(self.waiting),
-            "by_canonical": sorted(self._by_canonical),
-            "asked": self.asked,
-            "whole": self._whole,
-        }
-        packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
-        done = base64.b64encode(b"".join(sorted(self._done))).decode()
-        return {"crawl": packed, "done": done} if len(packed) + len(done) < _MOST_CURSOR else None
-
-    def _go_on(self, cursor: Cursor) -> bool:
-        self._seed()
-        if "crawl" not in cursor:
-            return False
-        state = json.loads(zlib.decompress(base64.b64decode(cursor["crawl"])))
-        done = base64.b64decode(cursor["done"])
-        self._done = {done[at : at + _SIZE] for at in range(0, len(done), _SIZE)}
-        self._known = set(self._done)
-        self.asked, self._whole = state["asked"], state["whole"]
-        self._by_canonical = set(state["by_canonical"])
-        for address, depth in state["waiting"]:
-            self.waiting.append((address, depth))
-            self._known.add(_digest(address))
-        return True
+        while self.progress.waiting:
+            yield from self._skip(self.progress.waiting.popleft()[0], reason)
 
 
 LOGIN_START = "The start page {} asks for a login: only open pages can be read"
-_SIZE = 8
-
-
-def _digest(address: str) -> bytes:
-    return hashlib.blake2b(address.encode(), digest_size=_SIZE).digest()
 
 
 def _refuse_closed_start(start: str, got: Got) -> None:
@@ -349,6 +308,15 @@ def _refuse_closed_start(start: str, got: Got) -> None:
         raise ConnectorError(LOGIN_START.format(start), permanent=True)
     if got.status in (404, 410):
         raise ConnectorError(f"There is no page at the start address {start}: correct it", permanent=True)
+
+
+def _names_nobody(error: BaseException | None) -> bool:
+    """Whether a name could not be resolved, whichever library says it."""
+    while error is not None:
+        if isinstance(error, socket.gaierror | NameResolutionError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _size(got: Got) -> int:

@@ -26,6 +26,7 @@ from datasources.connectors.website.connector import Website
 from datasources.ingestion.extract import Extractor
 from datasources.ingestion.results import Limits
 from portal.net import GuardedNetwork
+from portal.providers.transport import OPEN
 from tests.contracts.vendor import ALL, Seen, VendorContract, VendorPlace
 from tests.vendors.places.website import WebPage, WebsiteServer, filled
 
@@ -374,6 +375,8 @@ def test_one_page_that_fails_stops_nothing_and_prunes_nothing(place: Place) -> N
     seen.run(connector)
     assert seen.documents() == known
     assert not [change for change in seen.changes if isinstance(change, Complete)]
+    seen.run(place.connector())
+    assert [change for change in seen.changes if isinstance(change, Complete)], "it failed before, too"
     with pytest.raises(NodeError, match="this page alone") as caught:
         connector.fetch(seen.nodes[place.at("/blog/")])
     assert not caught.value.skip
@@ -411,3 +414,24 @@ def test_a_sitemap_that_fails_is_said_and_prunes_nothing(place: Place) -> None:
     assert seen.documents() == set(place.documents())
     assert seen.scopes == []
     assert place.branches[0] in {node.external_id for node in place.connector().children(None)}
+
+
+def test_a_link_to_a_host_that_is_no_more_is_skipped(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def resolved(host: Any, *args: Any, **options: Any) -> Any:
+        if str(host) == "old.acme.test":
+            raise socket.gaierror(-2, "Name or service not known")
+        return real("127.0.0.1" if host == "acme.test" else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    port = place.server.base_url.rsplit(":", 1)[1]
+    place.server.pages["/"].links = [f"http://old.acme.test:{port}/x.html"]
+    for network in (GuardedNetwork(("acme.test",)), OPEN):
+        connector = place.connector(
+            around=replace(place.around, network=network), base_url=f"http://acme.test:{port}/", scope="domain"
+        )
+        seen = Seen().run(connector)
+        said = {c.node.external_id: c.reason for c in seen.changes if isinstance(c, Skipped)}
+        assert "nobody knows" in said[f"http://old.acme.test:{port}/x.html"]
+        assert seen.scopes == [None]
