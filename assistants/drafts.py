@@ -31,6 +31,7 @@ FIELDS: Final = (
     "tags_none",
     "since",
     "until",
+    "last_days",
     "queries_tables",
     "starters",
 )
@@ -41,6 +42,7 @@ LONGEST_INSTRUCTIONS = 20_000
 MOST_BRANCHES = 500
 MOST_TAGS = 50
 MOST_STARTERS = 6
+MOST_DAYS = 3650
 
 
 def checked_handle(workspace: Workspace, handle: str, assistant: Assistant | None = None) -> str:
@@ -85,6 +87,10 @@ def checked_fields(
             out[name] = _moment(name, fields[name])
     if out.get("since") and out.get("until") and out["since"] >= out["until"]:
         raise ValidationError({"until": "The end of the time window lies before its begin."})
+    if "last_days" in fields:
+        out["last_days"] = _days(fields["last_days"])
+    if out.get("last_days") and (out.get("since") or out.get("until")):
+        raise ValidationError({"last_days": "Choose the last days, or a time from and to, not both."})
     if "queries_tables" in fields and not isinstance(fields["queries_tables"], bool):
         raise ValidationError({"queries_tables": "It takes true or false."})
     if len(out.get("instructions") or "") > LONGEST_INSTRUCTIONS:
@@ -171,6 +177,14 @@ def _moment(name: str, value: Any) -> datetime | None:
     if moment is None:
         raise ValidationError({name: "It takes a time such as 2026-01-31T00:00:00Z."})
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def _days(value: Any) -> int | None:
+    if value in (None, ""):
+        return None
+    if isinstance(value, bool) or not str(value).isdecimal() or not 1 <= int(value) <= MOST_DAYS:
+        raise ValidationError({"last_days": f"It takes a number of days, 1 to {MOST_DAYS}."})
+    return int(value)
 
 
 def _check_model(membership: Membership, fields: dict[str, Any]) -> None:

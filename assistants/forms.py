@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils import timezone
 
-from assistants.drafts import MOST_STARTERS, checked_fields, checked_handle
+from assistants.drafts import MOST_DAYS, MOST_STARTERS, checked_fields, checked_handle
 from assistants.models import Assistant, AssistantVersion, Conversation, Feedback
 from assistants.models.assistant import HANDLE
 from assistants.planning import LONGEST_QUESTION
@@ -155,6 +157,25 @@ class AgainForm(forms.Form):
         self.fields["model"].offer(membership)  # type: ignore[attr-defined]
 
 
+class TagsField(forms.CharField):
+    """Tags with commas between, as a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "data-tags": ""})
+        super().__init__(required=False, max_length=4000, widget=widget, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        parts = [part.strip() for part in str(self.prepare_value(value) or "").split(",")]
+        return list(dict.fromkeys(part for part in parts if part))
+
+
+def _midnight(day: date | None, days: int = 0) -> datetime | None:
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min)) if day else None
+
+
 class AssistantForm(forms.Form):
     """Everything that a version keeps, and the handle and stage of the assistant itself."""
 
@@ -193,6 +214,21 @@ class AssistantForm(forms.Form):
         widget=forms.RadioSelect,
     )
     knowledge = forms.JSONField(required=False, label="Knowledge", widget=forms.HiddenInput)
+    tags_all = TagsField(label="Must have all of these tags", help_text="Tags with commas between.")
+    tags_none = TagsField(label="Must have none of these")
+    time = forms.ChoiceField(
+        label="From when",
+        choices=[("any", "Any time"), ("last", "The last days"), ("between", "Between two days")],
+        initial="any",
+        required=False,
+    )
+    last_days = forms.IntegerField(label="Days", min_value=1, max_value=MOST_DAYS, required=False)
+    since = forms.DateField(
+        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label="To, that day included", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
     model = ModelChoice(label="Model")
     temperature = forms.FloatField(
         min_value=0,
@@ -244,6 +280,12 @@ class AssistantForm(forms.Form):
             "model": model,
             "starters": "\n".join(version.starters),
             "knowledge": version.knowledge,
+            "tags_all": version.tags_all,
+            "tags_none": version.tags_none,
+            "time": "last" if version.last_days else "between" if version.since or version.until else "any",
+            "last_days": version.last_days,
+            "since": timezone.localdate(version.since) if version.since else None,
+            "until": timezone.localdate(version.until - timedelta(microseconds=1)) if version.until else None,
             "searches": "all" if version.reads_all else "chosen" if version.knowledge else "none",
         } | {
             name: getattr(version, name)
@@ -288,4 +330,16 @@ class AssistantForm(forms.Form):
                 {"knowledge": "Choose what it reads in the tree, or say that it reads everything or nothing."}
             )
         same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
-        return {"credential": credential, "model": model, "knowledge": knowledge} | {n: data[n] for n in same}
+        part = {name: data[name] for name in (*same, "tags_all", "tags_none")}
+        return {"credential": credential, "model": model, "knowledge": knowledge} | part | self._window(data)
+
+    def _window(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The time window that is chosen; what is filled in of the others does not count."""
+        last, between = data["time"] == "last", data["time"] == "between"
+        if last and not data["last_days"]:
+            raise ValidationError({"last_days": "Say how many days, or choose any time."})
+        return {
+            "last_days": data["last_days"] if last else None,
+            "since": _midnight(data["since"]) if between else None,
+            "until": _midnight(data["until"], 1) if between else None,
+        }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from assistants.answering.spec import AssistantSpec, Said
 from assistants.answering.titles import title_from
@@ -285,15 +287,20 @@ def _plan(
 def knowledge_of(version: AssistantVersion | None) -> Knowledge:
     if version is None:
         return EVERYTHING
-    narrowing = _narrowing({name: getattr(version, name) for name in ("tags_all", "tags_none", "since", "until")})
+    narrowing = _narrowing({name: getattr(version, name) for name in NARROWS})
     return Knowledge.of(None if version.reads_all else version.knowledge, **narrowing)
 
 
+NARROWS = ("tags_all", "tags_none", "since", "until", "last_days")
+
+
 def _narrowing(fields: Mapping[str, Any]) -> dict[str, Any]:
+    days = fields.get("last_days")
     return {
         "tags_all": tuple(fields.get("tags_all") or ()),
         "tags_none": tuple(fields.get("tags_none") or ()),
-        "since": fields.get("since"),
+        # Counted from each question on.
+        "since": timezone.now() - timedelta(days=days) if days else fields.get("since"),
         "until": fields.get("until"),
     }
 

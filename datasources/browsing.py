@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, F, Func, QuerySet
 
-from datasources.access import readable_branches
+from datasources.access import readable_branches, within
 from datasources.models import DataSource, Node
 from datasources.retrieval.types import Branch
 from portal.models import Membership
 
 PAGE = 200
 MOST_FOUND = 200
+MOST_TAGS = 60
 
 
 @dataclass(slots=True)
@@ -75,6 +76,16 @@ def find(membership: Membership, source: DataSource, text: str = "", status: str
     for node in hits:
         rows[node.pk].found = True
     return Found(_nested(rows), total)
+
+
+def tags_of(membership: Membership, branches: Sequence[Branch] | None = None) -> list[tuple[str, int]]:
+    """The tags that most documents have, of these branches or of all, as far as the person may read. One query more
+    than what they may read takes."""
+    nodes = Node.objects.readable_by(membership).filter(status=Node.Status.INDEXED)
+    if branches is not None:
+        nodes = nodes.filter(within(branches))
+    each = nodes.annotate(tag=Func(F("tags"), function="unnest")).values("tag").annotate(number=Count("pk"))
+    return [(row["tag"], row["number"]) for row in each.order_by("-number", "tag")[:MOST_TAGS]]
 
 
 def matching(membership: Membership, source: DataSource, text: str = "", status: str = "") -> QuerySet[Node]:

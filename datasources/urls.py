@@ -22,6 +22,7 @@ urlpatterns: list[Any] = [
     path("data/", views.data, name="data"),
     path("data/new/", views_connect.data_new, name="data_new"),
     path("data/new/<slug:kind>/test/", views_connect.data_test, name="data_test"),
+    path("data/tags/", views_tree.tags, name="data_tags"),
     path("data/oauth/", views_connect.data_oauth, name="data_oauth"),
     path("data/<uuid:pk>/connect/", views_connect.data_connect, name="data_connect"),
     path("data/<uuid:pk>/connect/test/", views_connect.data_connect_test, name="data_connect_test"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from datasources import browsing
 from datasources.models import DataSource
+from datasources.picking import read_choice
 from datasources.views_source import uploads_among
 from portal.access import WorkspaceRequest, workspace_view
 
@@ -37,6 +39,18 @@ def tree(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
         manages = DataSource.objects.manageable_by(request.membership).filter(pk=source.pk).exists()
         context |= {"manages": manages, "uploads": uploads_among(source, context["rows"]) if manages else set()}  # type: ignore[arg-type]
     return render(request, "datasources/tree_level.html", context)
+
+
+@workspace_view("datasource.view")
+@require_GET
+def tags(request: WorkspaceRequest) -> HttpResponse:
+    """Tags that documents really have, as chips: of what ``?knowledge=`` names, as a picker writes it, or of all."""
+    try:
+        text = request.GET.get("knowledge")
+        found = browsing.tags_of(request.membership, read_choice(text) if text is not None else None)
+    except ValidationError:
+        found = []
+    return render(request, "datasources/tags.html", {"tags": found})
 
 
 def _key(text: str) -> UUID | None:

@@ -62,6 +62,7 @@ class VersionShape(serializers.ModelSerializer[AssistantVersion]):
             "tags_none",
             "since",
             "until",
+            "last_days",
             "queries_tables",
             "starters",
             "created",
@@ -167,6 +168,9 @@ class AssistantFields(serializers.Serializer[Any]):
     tags_none = serializers.ListField(child=serializers.CharField(max_length=80), required=False)
     since = serializers.DateTimeField(required=False, allow_null=True)
     until = serializers.DateTimeField(required=False, allow_null=True)
+    last_days = serializers.IntegerField(
+        required=False, allow_null=True, help_text="A window that moves along: only what is from the last so many days."
+    )
     queries_tables = serializers.BooleanField(
         required=False, help_text="Whether questions that tables fit are asked of them by SQL, which the model writes."
     )

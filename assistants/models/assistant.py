@@ -132,6 +132,8 @@ class AssistantVersion(models.Model):
     tags_none = models.JSONField(default=list, blank=True)
     since = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
+    # A window that moves along: only what is from the last so many days. Then ``since`` is empty.
+    last_days = models.PositiveSmallIntegerField(null=True, blank=True)
     # A question that tables of its knowledge fit is asked of them by SQL.
     queries_tables = models.BooleanField(default=True)
     starters = models.JSONField(default=list, blank=True)
