@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from django.utils import timezone
 
+from datasources.connecting import forget_old_drafts
 from datasources.hooks import forget_deliveries
 from datasources.models import DataSource, SyncRun
 from datasources.runs import request_look, request_sync
@@ -32,6 +33,7 @@ def enqueue_due() -> int:
     """How many ids went on the queue. Twice on it does no harm: a run is claimed once."""
     free_dead_leases()
     forget_deliveries()
+    forget_old_drafts()
     _start_scheduled()
     runs = list(SyncRun.objects.filter(claimable()).order_by("created").values_list("pk", flat=True))
     for run in runs:
