@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -23,11 +25,12 @@ from datasources.connectors.base import (
     Upsert,
 )
 from datasources.connectors.google_drive.connector import GoogleDrive
-from datasources.connectors.google_drive.items import EXPORTS
+from datasources.connectors.google_drive.items import EXPORTS, FIELDS, MIRRORED
 from datasources.connectors.google_drive.tree import SHARED
 from datasources.ingestion.extract import Extractor
 from tests.contracts.vendor import ALL, Seen, VendorContract, VendorPlace
 from tests.vendors.places.drive_items import APPS, DriveItem, stamp
+from tests.vendors.places.drive_query import fields_of
 from tests.vendors.places.google_drive import (
     MAIL,
     ROOT,
@@ -489,3 +492,23 @@ def test_what_a_shortcut_brings_in_is_not_read_by_whoever_reads_the_shortcut(pla
     assert nodes["s-prices"].readers == ("mail:ann@acme.com",)
     assert nodes["s-offers"].readers == ()
     assert nodes["s-terms"].readers is None
+
+
+def test_what_is_asked_for_is_what_google_documents() -> None:
+    """Against the description of the API that Google's own client carries."""
+    found = resources.files("googleapiclient") / "discovery_cache" / "documents" / "drive.v3.json"
+    schemas = json.loads(found.read_text())["schemas"]
+
+    def unknown(fields: dict[str, Any], known: dict[str, Any]) -> list[str]:
+        missing = [name for name in fields if name not in known]
+        for name, inner in fields.items():
+            described = known.get(name, {})
+            described = described.get("items", described)
+            if inner:
+                properties = (
+                    schemas[described["$ref"]]["properties"] if "$ref" in described else described["properties"]
+                )
+                missing += unknown(inner, properties)
+        return missing
+
+    assert unknown(fields_of(FIELDS + MIRRORED), schemas["File"]["properties"]) == []
