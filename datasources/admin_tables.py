@@ -19,7 +19,6 @@ class TableAdmin(GovernAdmin):
     to_workspace = "node__source__workspace"
     list_display = ("name", "source", "path", "rows", "left_out", "width", "size", "updated")
     search_fields = ("label", "node__title", "node__path")
-    list_filter = ("node__source",)
     list_select_related = ("node__source",)
     fields = ("name", "source", "path", "rows", "left_out", "width", "size", "updated")
     readonly_fields = fields
