@@ -19,6 +19,21 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+SIGN_IN = """
+import django
+django.setup()
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from portal.models import User
+admin = User.objects.get(email="admin@example.com")
+session = SessionStore()
+session[SESSION_KEY] = str(admin.pk)
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
+session[HASH_SESSION_KEY] = admin.get_session_auth_hash()
+session.save()
+print(f"{settings.SESSION_COOKIE_NAME}={session.session_key}")
+"""
 
 
 def free_port() -> int:
@@ -95,6 +110,10 @@ class Portal:
         made = ("manage.py", "create_api_key", "--workspace", "demo", "--email", "admin@example.com")
         key = self.python(*made, "--scopes", "read,ask,write,admin").splitlines()[-1]
         return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+    def cookie(self) -> str:
+        """The header of a browser in which the admin is signed in."""
+        return self.python("-c", SIGN_IN).splitlines()[-1]
 
     def memory(self) -> dict[str, float]:
         """MB of each process of the tree (private, and its share of what is shared), by what it is; and their sum."""

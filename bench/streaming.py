@@ -28,11 +28,8 @@ QUESTION = "How do I connect a folder?"
 LIMITS = {(1, False): 20, (50, False): 80, (100, False): 250, (1, True): 60, (10, True): 200}
 """Milliseconds that the portal may add to the first token (p95), by conversations at once and whether it searches."""
 SETUP = """
-import json, sys, django
+import sys, django
 django.setup()
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from assistants.lifecycle import create_assistant
 from portal.credentials import create_credential
 from portal.models import User, Workspace
@@ -41,12 +38,6 @@ admin = User.objects.get(email="admin@example.com")
 credential = create_credential(workspace=workspace, by=admin, kind="openai_compatible", base_url=sys.argv[1], name="Bench")
 for handle, knowledge in (("plain", []), ("reading", None)):
     create_assistant(workspace=workspace, by=admin, handle=handle, credential=credential, model="bench", knowledge=knowledge)
-session = SessionStore()
-session[SESSION_KEY] = str(admin.pk)
-session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-session[HASH_SESSION_KEY] = admin.get_session_auth_hash()
-session.save()
-print(json.dumps(f"{settings.SESSION_COOKIE_NAME}={session.session_key}"))
 """
 
 
@@ -214,7 +205,8 @@ def measure(
     )
     wire = {"tokens": shape.tokens, "delay": shape.delay, "first_delay": shape.first_delay}
     with in_a_process("tests.vendors.openai", **wire) as vendor, portal() as running:  # type: ignore[arg-type]
-        cookie = json.loads(running.python("-c", SETUP, vendor).splitlines()[-1])
+        running.python("-c", SETUP, vendor)
+        cookie = running.cookie()
         for searches in knowledge:
             for number in conversations:
                 for spread in (1.0, 0.0) if number > 1 else (0.0,):
