@@ -2,6 +2,7 @@
 const NUMBERS = new Set(["integer", "decimal"]);
 const MOST_BARS = 40;
 const MOST_POINTS = 400;
+const APART = 20; // series of which one is so many times another can't be read off one scale
 const SERIES = ["var(--chart-1)", "var(--chart-2)", "var(--chart-3)"];
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -32,7 +33,7 @@ function grid(result) {
   box.tabIndex = 0;
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", "Result");
-  const table = box.appendChild(element("table", "table grid"));
+  const table = box.appendChild(element("table", "table data-grid"));
   const head = table.createTHead().insertRow();
   for (const column of result.columns) {
     const th = head.appendChild(element("th", NUMBERS.has(column.type) ? "num" : "", column.name));
@@ -123,9 +124,11 @@ function chartOf(table) {
   let label = names[0];
   if (names.length === 0 && numbers.length === 2 && yearLike(rows, numbers[0])) label = numbers.shift();
   if (label === undefined || names.length > 1 || !numbers.length || numbers.length > SERIES.length) return null;
+  const size = (at) => Math.max(...rows.map((row) => Math.abs(Number(textOf(row, at))) || 0));
+  const alike = numbers.filter((at) => size(at) <= size(numbers[0]) * APART && size(at) * APART >= size(numbers[0]));
   const dated = ["date", "timestamp"].includes(heads[label].dataset.type) || names.length === 0;
   if (rows.length < 2 || rows.length > (dated ? MOST_POINTS : MOST_BARS)) return null;
-  return { label, numbers, dated: dated && rows.length > 2, titles: numbers.map((at) => heads[at].textContent.trim()) };
+  return { label, numbers: alike, dated: dated && rows.length > 2, titles: alike.map((at) => heads[at].textContent.trim()) };
 }
 
 const yearLike = (rows, at) => rows.every((row) => /^(1[89]|20)\d\d$/.test(textOf(row, at)));
