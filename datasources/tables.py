@@ -76,7 +76,8 @@ def rows_of(
     """
     known = [entry["name"] for entry in table.columns]
     looked_at = [column] if column in known else known
-    condition, params = "", ()
+    condition = ""
+    params: tuple[str, ...] = ()
     if text:
         condition = " WHERE " + " OR ".join(
             f'contains(lower(left(CAST("{name}" AS VARCHAR), {_SEARCHED})), lower(?))' for name in looked_at

@@ -22,7 +22,7 @@ MOST_ROWS = 5_000
 
 class TableColumn(serializers.Serializer[Any]):
     name = serializers.CharField(help_text="What SQL calls it.")
-    label = serializers.CharField(help_text="What the source calls it.")
+    label = serializers.CharField(help_text="What the source calls it.")  # type: ignore[assignment]  # a field of that name
     type = serializers.ChoiceField(choices=["integer", "decimal", "boolean", "date", "timestamp", "text"])
     unit = serializers.CharField(required=False, help_text="A percent or currency sign of all its numbers, or UTC.")
     samples = serializers.ListField(child=serializers.CharField())

@@ -160,9 +160,9 @@ def _dates(cell: str) -> list[tuple[int, date, str, str]]:
     else:
         return []
     out = []
-    for kind, year, month, day in tries:
+    for kind, y, m, d in tries:
         try:
-            out.append((kind, date(int(year), int(month), int(day)), found["time"] or "", found["zone"] or ""))
+            out.append((kind, date(int(y), int(m), int(d)), found["time"] or "", found["zone"] or ""))
         except ValueError:
             continue
     return out

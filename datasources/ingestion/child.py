@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import IO, Any
 
 from datasources.ingestion import archives, sandbox, tabulating, wire
@@ -104,6 +105,7 @@ def _with_tables(result: Extracted, data: bytes, limits: Limits, target: IO[byte
     from datasources.ingestion.decode import decode
 
     try:
+        grids: Iterable[tabulating.Grid]
         if result.kind == "csv":
             grids = [tabulating.separated(decode(data)[0])]
         else:

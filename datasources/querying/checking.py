@@ -16,7 +16,27 @@ from datasources.querying.values import ONE_SELECT, ONLY_TABLES, SqlError
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _FUNCTIONS = frozenset(
-    ["current_setting", "getvariable", "getenv", "nextval", "currval", "write_log", "query", "query_table", "json_execute_serialized_sql", "json_serialize_sql", "json_serialize_plan", "json_deserialize_sql", "current_connection_id", "current_query", "txid_current", "add_parquet_key", "in_search_path", "parse_duckdb_log_message", "set_config"]
+    [
+        "current_setting",
+        "getvariable",
+        "getenv",
+        "nextval",
+        "currval",
+        "write_log",
+        "query",
+        "query_table",
+        "json_execute_serialized_sql",
+        "json_serialize_sql",
+        "json_serialize_plan",
+        "json_deserialize_sql",
+        "current_connection_id",
+        "current_query",
+        "txid_current",
+        "add_parquet_key",
+        "in_search_path",
+        "parse_duckdb_log_message",
+        "set_config",
+    ]
 )
 _SYSTEM = ("duckdb_", "pg_", "pragma_", "sqlite_", "information_schema")
 
@@ -33,7 +53,7 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str, tables: Collection[st
         raise SqlError(ONE_SELECT, "refused")
     row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
     try:
-        tree = json.loads(row[0]) if row else {"error": True}
+        tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
         nodes = [] if tree["error"] else list(_nodes(tree))
     except RecursionError as error:
         raise SqlError("The query is nested too deeply. Write it with WITH, step by step.", "refused") from error

@@ -23,7 +23,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
-from datasources.models import DataSource, Document, Node, RunItem, SyncRun, node_id
+from datasources.models import DataSource, Document, Node, RunItem, SyncRun, Table, node_id
 from datasources.syncing import told
 from datasources.syncing.hierarchy import Places, rewrite_below
 from datasources.syncing.job import Job, remote_of
@@ -207,6 +207,7 @@ def take_in(job: Job, batch: list[Told], places: Places) -> None:
         job.forget_points(emptied)
     with transaction.atomic():
         Document.objects.filter(pk__in=emptied).delete()
+        Table.objects.filter(node__in=emptied).delete()
         _write_nodes(job, rows)
         if roots := [row.node.pk for row in rows if row.moved or (row.new and row.node.has_children)]:
             rewrite_below(job.source.pk, roots)

@@ -143,7 +143,8 @@ class Writer:
         job = self._job
         with transaction.atomic():
             self._write_documents(whole)
-            write_tables({r.work.node.pk: r.tables for r in (*whole, *verdicts) if r.tables is not None})
+            ended: list[Prepared | Verdict] = [*whole, *verdicts]
+            write_tables({r.work.node.pk: r.tables for r in ended if r.tables is not None})
             self._write_nodes(whole, verdicts)
             counts = _write_items(whole, verdicts)
             changes: dict[str, object] = {name: F(name) + number for name, number in counts.items()}
