@@ -55,7 +55,9 @@ def help_of(source: DataSource) -> WebhookHelp | None:
 def hook_of(source: DataSource) -> Hook | None:
     """The address that is open now, without its secret; None where there is none."""
     help_ = help_of(source)
-    return _hook(source, help_, "") if help_ is not None and source.hook_token else None
+    if help_ is None or not source.hook_token:
+        return None
+    return _hook(source, help_, secret_of(source) if help_.signed_with == "sent" else "")
 
 
 def has_secret(source: DataSource) -> bool:
@@ -162,12 +164,20 @@ def hear(source: DataSource, delivery: Delivery) -> Heard | None:
     if not isinstance(connector, Hears):
         return None
     heard = connector.webhook(delivery)
+    if heard.secret:
+        _keep(source, heard.secret)
     if not (heard.nodes or heard.everything):
         return heard
     with transaction.atomic():
         if _is_new(source, heard.key):
             request_look(source, heard.nodes, everything=heard.everything)
     return heard
+
+
+def _keep(source: DataSource, secret: str) -> None:
+    """The secret of a vendor's first call, unless there is one: nobody who finds the address can put theirs in its place."""
+    kept = encrypt(secret[:LONGEST_SECRET], _binding(source))
+    DataSource.objects.filter(pk=source.pk, hook_secret_encrypted=b"").update(hook_secret_encrypted=kept)
 
 
 def secret_of(source: DataSource) -> str:

@@ -71,10 +71,14 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class WebhookHelp:
-    """How to have the vendor call us. ``steps`` may hold ``{url}`` and ``{secret}``; ``signed_with``: a secret that Atrium makes up, one of the vendor, or none."""
+    """How to have the vendor call us. ``steps`` may hold ``{url}`` and ``{secret}``.
+
+    ``signed_with``: a secret that Atrium makes up, one of the vendor that is entered here, one that the vendor sends with its
+    first call (and wants to see again: it is shown in the steps), or none.
+    """
 
     steps: tuple[str, ...]
-    signed_with: Literal["ours", "theirs", "none"] = "ours"
+    signed_with: Literal["ours", "theirs", "sent", "none"] = "ours"
 
 
 @dataclass(frozen=True, slots=True)

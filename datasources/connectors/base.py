@@ -195,7 +195,8 @@ class Heard:
     """What a webhook said. ``key`` is the vendor's id of this delivery (or a digest of it): seen before, it is ignored.
 
     ``nodes``: external ids that changed, appeared or went; ``everything``: something changed, but not what.
-    ``reply``: what the vendor wants to read (a challenge). All empty: nothing of interest.
+    ``reply``: what the vendor wants to read (a challenge). ``secret``: what the vendor will sign with from now on, told once,
+    in a handshake that nothing proves; it is kept only while there is none. All empty: nothing of interest.
     """
 
     key: str = ""
@@ -203,6 +204,7 @@ class Heard:
     everything: bool = False
     reply: str = ""
     reply_type: str = "text/plain"
+    secret: str = ""
 
 
 class DeliveryRefused(Exception):

@@ -19,7 +19,7 @@ def with_descriptions(text: str, title: str, tables: Iterable[FoundTable]) -> st
     if not found:
         return text
     about = "\n\n".join(description(table.label or title, table) for table in found[:_MOST_TABLES])
-    if more := len(found) - _MOST_TABLES:
+    if (more := len(found) - _MOST_TABLES) > 0:
         about += f"\n\nAnd {more} more tables."
     return f"{about}\n\n{text}"
 
@@ -27,7 +27,7 @@ def with_descriptions(text: str, title: str, tables: Iterable[FoundTable]) -> st
 def description(name: str, table: FoundTable) -> str:
     """One paragraph: name, number of rows, and each column with its type and samples."""
     columns = [_column(column) for column in table.columns[:_MOST_COLUMNS]]
-    if more := len(table.columns) - _MOST_COLUMNS:
+    if (more := len(table.columns) - _MOST_COLUMNS) > 0:
         columns.append(f"and {more} more columns")
     rows = f"{table.rows:,} row{'' if table.rows == 1 else 's'}"
     if table.left_out:

@@ -241,3 +241,19 @@ def test_the_vendors_own_secret_is_kept(calling, source, monkeypatch, place):
 def test_a_place_that_cannot_call_gets_no_address(source, place):
     with pytest.raises(ValidationError, match="by schedule"):
         hooks.open_hook(source, by=None)
+
+
+def test_a_secret_that_the_vendor_sends_is_kept_shown_and_not_replaced_by_a_stranger(calling, source, monkeypatch):
+    """As Notion does it: its first call holds what it signs with, and wants to see it pasted."""
+    sent = WebhookHelp(("Enter {url} there.", "Paste {secret}."), signed_with="sent")
+    monkeypatch.setitem(registry.CONNECTORS, "fake", replace(calling.about, webhook=sent))
+    opened = hooks.open_hook(source, by=None)
+    assert (opened.secret, opened.steps[1]) == ("", "Paste the secret.")
+    calling.webhook = lambda delivery: Heard(secret=json.loads(delivery.body)["token"])
+    assert deliver(opened, "whatever", token="their-secret").status_code == 200
+    source.refresh_from_db()
+    assert hooks.secret_of(source) == "their-secret"
+    assert hooks.hook_of(source).steps[1] == "Paste their-secret."
+    deliver(opened, "whatever", token="a-stranger's")
+    source.refresh_from_db()
+    assert hooks.secret_of(source) == "their-secret"

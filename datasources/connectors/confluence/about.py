@@ -1,6 +1,7 @@
 """What is asked for to read Confluence, in the cloud or in a company's own data center."""
 
-from datasources.connectors.about import About, Auth, OAuth, Setting, WebhookHelp
+from datasources.connectors.about import About, Auth, Setting, WebhookHelp
+from datasources.connectors.atlassian import AtlassianOAuth
 
 SCOPES = (
     "search:confluence",
@@ -23,6 +24,7 @@ ABOUT = About(
     label="Confluence",
     icon="book-open",
     words="Spaces, pages, blog posts and attachments of Confluence Cloud or Data Center.",
+    asks_address=True,
     auths=(
         Auth(
             name="token",
@@ -46,14 +48,14 @@ ABOUT = About(
                 "Open developer.atlassian.com/console/myapps and create an “OAuth 2.0 integration”.",
                 "Under “Permissions” add the Confluence API with the scopes that are listed here.",
                 "Under “Authorization” enter the redirect address that is shown here.",
-                "Copy client id and secret from “Settings” into the fields here and press Connect.",
+                "Copy client id and secret from “Settings” into the fields here, enter the address of your site, and press Connect.",
             ),
             scopes=SCOPES,
             fields=(
                 Setting("client_id", "Client id", required=True),
                 Setting("client_secret", "Client secret", secret=True, required=True),
             ),
-            oauth=OAuth(
+            oauth=AtlassianOAuth(
                 authorize_url="https://auth.atlassian.com/authorize",
                 token_url="https://auth.atlassian.com/oauth/token",  # noqa: S106  (an address)
                 scopes=SCOPES,
@@ -74,13 +76,6 @@ ABOUT = About(
         ),
     ),
     settings=(
-        Setting(
-            "site",
-            "Address of your Confluence",
-            kind="url",
-            placeholder="https://acme.atlassian.net or https://wiki.acme.com",
-            help="As in the browser, up to the first page's name. With OAuth it chooses one of several sites.",
-        ),
         Setting("attachments", "Bring attachments in", kind="bool", initial=True),
         Setting(
             "mail_domain",

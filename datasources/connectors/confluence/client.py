@@ -16,6 +16,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from datasources.connectors.around import Around
+from datasources.connectors.atlassian import is_cloud
 from datasources.connectors.base import ConnectorError, NodeError
 from datasources.connectors.http import error_of, requests_session, told
 from datasources.ingestion.results import too_large
@@ -37,7 +38,6 @@ class Confluence:
         self.around = around
         self.secret = secret
         self.cloud = secret.get("auth") in ("token", "oauth")
-        self._site = _address(str(config.get("site") or ""))
         self._base = _address(str(config.get("base_url") or ""))
         self._threads = threading.local()
         self._found_root = ""
@@ -197,21 +197,22 @@ class Confluence:
         if self.secret.get("auth") == "oauth":
             self._found_root = self._found_root or self._gateway()
             return self._found_root
-        site = self._base or self._site
-        if not site:
+        if not self._base:
             raise ConnectorError(
                 "Enter the address of your Confluence, such as https://acme.atlassian.net", permanent=True
             )
-        return f"{site}/wiki" if self.cloud else site
+        return f"{self._base}/wiki" if self.cloud else self._base
 
     def _gateway(self) -> str:
-        api = self._base or API
+        # The address chooses among several sites; calls go through Atlassian's gateway, or to what stands in for it.
+        wanted = self._base if is_cloud(self._base) else ""
+        api = API if wanted or not self._base else self._base
         with told("Confluence"):
             answer = self._sent(f"{api}/oauth/token/accessible-resources", None)
             if answer.status_code >= 300:
                 raise error_of("Confluence", answer.status_code, answer.headers)
             sites = [site for site in answer.json() if "confluence" in " ".join(site.get("scopes") or ())]
-        chosen = [site for site in sites if not self._site or _address(str(site.get("url"))) == self._site]
+        chosen = [site for site in sites if not wanted or _address(str(site.get("url"))) == wanted]
         if len(chosen) != 1:
             urls = ", ".join(str(site.get("url")) for site in sites) or "none"
             raise ConnectorError(

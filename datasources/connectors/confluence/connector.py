@@ -34,14 +34,14 @@ _ASKED_AS = {"account-id": "accountId", "userkey": "key", "username": "username"
 
 
 class ConfluenceConnector:
-    """Config: ``site``, ``attachments``, ``mail_domain``, ``space_readers``, ``base_url``. Secret: as ``about`` says."""
+    """Config: ``attachments``, ``mail_domain``, ``space_readers``, ``base_url``. Secret: as ``about`` says."""
 
     about: ClassVar[About] = ABOUT
 
     def __init__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> None:
         self.confluence = Confluence(config, secret, around)
         self.around = around
-        self.site = str(config.get("site") or config.get("base_url") or "")
+        self.site = str(config.get("base_url") or "")
         self.attachments = config.get("attachments", True) is not False
         self.mail_domain = str(config.get("mail_domain") or "")
         self.mirror_spaces = config.get("space_readers") != "granted"

@@ -1,24 +1,9 @@
 """What is asked for to read Jira, in the cloud or in a company's own data center."""
 
-from dataclasses import dataclass
-from urllib.parse import urlsplit
-
-from datasources.connectors.about import About, Auth, OAuth, Setting, WebhookHelp
+from datasources.connectors.about import About, Auth, Setting, WebhookHelp
+from datasources.connectors.atlassian import AtlassianOAuth
 
 SCOPES = ("read:jira-work", "read:jira-user", "offline_access")
-
-
-@dataclass(frozen=True, slots=True)
-class AtlassianOAuth(OAuth):
-    """A site of Atlassian's cloud (acme.atlassian.net) gives no consent itself: that is always at auth.atlassian.com."""
-
-    def at(self, base_url: str) -> tuple[str, str]:
-        host = urlsplit(base_url).hostname or ""
-        elsewhere = host and not host.endswith((".atlassian.net", ".atlassian.com", ".jira.com"))
-        root = base_url.rstrip("/")
-        if not elsewhere:
-            return self.authorize_url, self.token_url
-        return root + urlsplit(self.authorize_url).path, root + urlsplit(self.token_url).path
 
 
 ABOUT = About(

@@ -52,10 +52,10 @@ ABOUT = About(
         steps=(
             "Open the integration at notion.so/profile/integrations and go to “Webhooks” → “Create a subscription”.",
             "Enter {url} as the webhook's address and choose all events of pages, databases and data sources.",
-            "Notion sends a verification token to that address at once; it is kept as this source's webhook secret and shown here.",
-            "Press “Verify” at Notion, paste the token and confirm. From then on Notion signs what it sends with it.",
+            "Notion sends a verification token to that address at once; reload this page to see it.",
+            "Press “Verify” at Notion, paste {secret} and confirm. From then on Notion signs what it sends with it.",
         ),
-        signed_with="theirs",
+        signed_with="sent",
     ),
     unit="pages",
 )

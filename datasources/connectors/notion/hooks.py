@@ -9,17 +9,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from datasources.connectors.base import Delivery, DeliveryRefused, Heard
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake(Heard):
-    """``secret``: what Notion signs with from now on. It is to be kept as the webhook's secret, and shown to be pasted at Notion."""
-
-    secret: str = ""
 
 
 def heard(delivery: Delivery) -> Heard:
@@ -32,7 +24,7 @@ def heard(delivery: Delivery) -> Heard:
         raise DeliveryRefused("Not an event")
     token = event.get("verification_token")
     if isinstance(token, str) and token and not delivery.secret:
-        return Handshake(key=f"verification:{hashlib.sha256(token.encode()).hexdigest()}", secret=token)
+        return Heard(key=f"verification:{hashlib.sha256(token.encode()).hexdigest()}", secret=token)
     _verify(delivery)
     return Heard(key=str(event.get("id") or hashlib.sha256(delivery.body).hexdigest()), **_told(event))
 

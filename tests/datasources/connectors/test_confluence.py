@@ -20,6 +20,8 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
+from datasources.connectors.confluence import client
+from datasources.connectors.confluence.about import ABOUT
 from datasources.connectors.confluence.connector import ConfluenceConnector
 from datasources.connectors.confluence.storage import markdown
 from datasources.ingestion.extract import Extractor
@@ -278,12 +280,22 @@ def test_oauth_goes_through_the_gateway_and_renews_its_token(place: Place) -> No
     assert fresh.renewed
 
 
-def test_oauth_for_a_site_that_is_not_allowed_names_those_that_are(place: Place) -> None:
+def test_oauth_for_a_site_that_is_not_allowed_names_those_that_are(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "API", place.server.base_url)  # what stands in for Atlassian's gateway
     around = replace(place.around, tokens=Tokens())
     around.tokens.access(renew=True)  # type: ignore[union-attr]
-    config = {"base_url": place.server.base_url, "site": "https://other.atlassian.net"}
     with pytest.raises(ConnectorError, match=r"harbour\.atlassian\.net"):
-        ConfluenceConnector(config, {"auth": "oauth"}, around).test()
+        ConfluenceConnector({"base_url": "https://other.atlassian.net"}, {"auth": "oauth"}, around).test()
+    found = ConfluenceConnector({"base_url": "https://harbour.atlassian.net"}, {"auth": "oauth"}, around).test()
+    assert found.ok
+
+
+def test_consent_for_a_site_of_the_cloud_is_given_at_atlassians_own_address() -> None:
+    oauth = ABOUT.auth("oauth").oauth  # type: ignore[union-attr]
+    assert oauth.at("https://acme.atlassian.net")[0] == "https://auth.atlassian.com/authorize"
+    assert oauth.at("http://127.0.0.1:81")[1] == "http://127.0.0.1:81/oauth/token"
 
 
 @pytest.mark.parametrize(
