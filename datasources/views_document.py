@@ -57,6 +57,7 @@ def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
         "stale": bool(cited and request.GET.get("hash") and request.GET["hash"] != _hash(one.document)),
         "readers": readers_of(one, request.membership),
         **_access(request, one),
+        "tables": one.tables.all(),
         "shows_passages": shows_passages,
         "passages": len(passages),
         "problem": problem,

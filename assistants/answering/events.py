@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from datasources.reading_tables import Sheet
 from datasources.reading import ReadablePassage
+from datasources.reading_tables import Sheet
 from datasources.tables import Result
 
 StepKind = Literal["condense", "search", "tables", "read", "write"]

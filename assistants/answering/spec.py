@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from datasources.reading_tables import Sheet
 from datasources.reading import ReadablePassage, Results, Scope
+from datasources.reading_tables import Sheet
 from datasources.tables import Limits, Result
 from portal.providers.streaming import estimated
 from portal.providers.types import ChatModel, ChatRequest, Role, Usage

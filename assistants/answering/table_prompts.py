@@ -68,6 +68,17 @@ def used_in(sql: str, sheets: Sequence[Sheet]) -> tuple[Sheet, ...]:
     return tuple(s for s in sheets if re.search(rf"(?<!\w){re.escape(s.name)}(?!\w)", sql, re.IGNORECASE))
 
 
+def within(sheets: Sequence[Sheet], characters: int) -> tuple[Sheet, ...]:
+    """The first of them whose descriptions fit, one at least."""
+    kept: list[Sheet] = []
+    for sheet in sheets:
+        characters -= len(_described(sheet))
+        if kept and characters < 0:
+            break
+        kept.append(sheet)
+    return tuple(kept)
+
+
 def described(sheets: Sequence[Sheet]) -> str:
     return "<tables>\n" + "\n".join(_described(sheet) for sheet in sheets) + "\n</tables>"
 

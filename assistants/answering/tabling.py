@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from assistants.answering import table_prompts
+from assistants.answering import prompts, table_prompts
 from assistants.answering.condense import said_by
 from assistants.answering.events import Asked, Step
 from assistants.answering.spec import AssistantSpec, Meter, ReadablePassage, Sheet, Tables
@@ -23,6 +23,8 @@ LIMITS = Limits(seconds=15.0, rows=200, cell_chars=500, columns=50, result_bytes
 """Of a result that stands in an answer: it is kept with the answer's events."""
 _LONGEST_SQL = 6_000
 _MOST_NAMED = 3
+_CHARACTERS = 6
+"""Of schemas, for each token that passages may take."""
 
 
 async def consult(
@@ -32,7 +34,7 @@ async def consult(
 
     Whatever goes wrong here leaves the passages to answer from.
     """
-    sheets = await tables.fitting(nodes)
+    sheets = table_prompts.within(await tables.fitting(nodes), prompts.passage_budget(spec) * _CHARACTERS)
     if not sheets:
         return
     yield Step("tables", f"Looking at {_counted(len(sheets))}")
