@@ -25,13 +25,21 @@ def _connected(workspace: Workspace) -> bool:
 
 
 def _seen_by(request: HttpRequest, spaces: Sequence[Space]) -> dict[Any, Any]:
-    """By space, the sources that it sees, and whether whole. One query. Those that the person may not know are left out."""
+    """By space, the sources that it sees, whether whole, and the names of parts. Two queries more than visibility takes.
+
+    Sources and parts that the person may not know are left out, parts are counted.
+    """
     membership = request.membership  # type: ignore[attr-defined]
     visible = DataSource.objects.visible_to(membership).values("pk")
-    found: dict[UUID, list[tuple[DataSource, bool]]] = defaultdict(list)
-    grants = Grant.objects.filter(space__in=[space.pk for space in spaces], source__in=visible).select_related("source")
-    for grant in grants.order_by("source__name"):
-        found[grant.space_id].append((grant.source, grant.parents_in is None))
+    found: dict[UUID, list[tuple[DataSource, bool, list[str]]]] = defaultdict(list)
+    rows = Grant.objects.filter(space__in=[space.pk for space in spaces], source__in=visible).select_related("source")
+    grants = list(rows.order_by("source__name"))
+    parts = {key for grant in grants for key in grant.parents_in or ()}
+    known = Node.objects.browsable_by(membership).filter(pk__in=parts) if parts else Node.objects.none()
+    titles = dict(known.values_list("pk", "path"))
+    for grant in grants:
+        names = [titles.get(key, "a part that you may not see") for key in grant.parents_in or ()]
+        found[grant.space_id].append((grant.source, grant.parents_in is None, names))
     return found
 
 

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import people
-from portal.access import WorkspaceRequest, may, workspace_view
+from portal.access import WorkspaceRequest, may, require, workspace_view
 from portal.models import Membership, Space, User, Workspace
-from portal.pages import done, page
+from portal.pages import done, page, paged
 from portal.registry import registries
 
 
@@ -61,10 +61,24 @@ def space_new(request: WorkspaceRequest) -> HttpResponse:
     return _form(request, Space(workspace=request.workspace, kind=Space.Kind.RESTRICTED))
 
 
-@workspace_view("space.manage")
+@workspace_view("space.view")
 @require_http_methods(["GET", "HEAD", "POST"])
 def space_edit(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
-    return _form(request, get_object_or_404(Space, pk=pk, workspace=request.workspace))
+    """Who is in it and what it sees; for an admin, to be changed."""
+    space = get_object_or_404(Space, pk__in=Space.objects.governed_by(request.membership).values("pk"), pk=pk)
+    if request.method == "POST":
+        require(request.membership, "space.manage")
+    if may(request.membership, "space.manage"):
+        return _form(request, space)
+    inside = Membership.objects.active().filter(workspace=request.workspace).select_related("user")
+    if space.kind == Space.Kind.RESTRICTED:
+        inside = inside.filter(user__in=space.members.values("pk"))
+    context = {
+        "space": space,
+        "people": paged(request, inside.order_by("user__name", "user__email"), 100),
+        "panels": [(p.template, p.context(request, [space])) for p in registries.panel("spaces")],
+    }
+    return page(request, "portal/space_seen.html", context)
 
 
 def _form(request: WorkspaceRequest, space: Space) -> HttpResponse:
@@ -88,6 +102,7 @@ def _form(request: WorkspaceRequest, space: Space) -> HttpResponse:
             return done(request, words, reverse("space", args=[request.workspace.slug, space.pk]))
     context = {
         "space": None if new else space,
+        "manages": True,
         "form": form,
         "listed": space.kind == Space.Kind.RESTRICTED and not new and request.user.pk in before["members"],
         "panels": [] if new else [(p.template, p.context(request, [space])) for p in registries.panel("spaces")],

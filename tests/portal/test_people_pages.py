@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from datasources.models import Grant
 from portal.models import ApiKey, AuditEvent, Invitation, Membership, Role, Space
 from tests import factories
 
@@ -103,6 +104,26 @@ def test_a_member_does_not_learn_of_spaces_that_they_are_not_in(cast, member):
     factories.space(cast.workspace, cast.admin, name="Board")
     assert "Board" not in member.get(url("people")).content.decode()
     assert "Board" not in member.get(url("spaces")).content.decode()
+
+
+def test_a_space_shows_who_is_in_it_and_what_it_sees(cast, admin, member):
+    room = factories.space(cast.workspace, cast.member, name="Room")
+    source = factories.source(cast.workspace, name="Chat", grant_to=False)
+    general = factories.node(source, "general", title="#general")
+    factories.node(source, "exec", title="#exec")
+    Grant.objects.create(space=room, source=source, parents_in=[general.pk])
+    shown = member.get(url("space", room.pk)).content.decode()
+    assert "Max Member" in shown
+    assert "Ada Admin" not in shown
+    assert "#general" in shown
+    assert "1 part" in shown
+    assert "#exec" not in shown
+    assert member.post(url("space", room.pk), {"name": "Mine", "kind": "open"}).status_code == 403
+    board = factories.space(cast.workspace, cast.admin, name="Board")
+    assert member.get(url("space", board.pk)).status_code == 404
+    admin.force_login(cast.admin.user)
+    admins = admin.get(url("space", room.pk)).content.decode()
+    assert reverse("data_source_access_change", args=["acme", source.pk, room.pk]) in admins
 
 
 def test_people_of_another_workspace_are_out_of_reach(cast, admin):
