@@ -30,7 +30,9 @@ class CannotStart(Exception):
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    """To whoever started it; where nobody reads any more, that is no reason not to stop in order."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 def claim_data() -> None:
