@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -127,7 +128,8 @@ def documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch
         return {}
     # One branch a source, or none at all.
     branch = next(iter(branches), Branch(source.pk, ())) if branches is not None else Branch(source.pk)
-    conditions, values = "", []
+    conditions = ""
+    values: list[Any] = []
     if branch.parents_in is not None:
         conditions += " AND node.parents && %s::uuid[]"
         values.append(list(branch.parents_in))

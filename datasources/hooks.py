@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -22,9 +23,9 @@ from datasources.connectors.base import Delivery, Heard, Hears
 from datasources.models import DataSource, WebhookDelivery
 from datasources.runs import request_look
 from datasources.sources import connector_for
-from portal import audit
+from portal import audit, events
 from portal.models import User
-from portal.secrets import SecretLost, decrypt, encrypt
+from portal.secrets import SecretLost, decrypt, encrypt, rotate
 
 log = structlog.get_logger(__name__)
 
@@ -197,6 +198,19 @@ def _is_new(source: DataSource, key: str) -> bool:
         return True
     kept = key.replace("\x00", "")[:LONGEST_KEY]
     return WebhookDelivery.objects.get_or_create(source=source, key=kept)[1]
+
+
+@events.handles(events.KeysTurned)
+def turn_keys(event: events.KeysTurned) -> None:
+    """All secrets of webhooks under the newest encryption key."""
+    for source in DataSource.objects.select_for_update().exclude(hook_secret_encrypted=b""):
+        try:
+            source.hook_secret_encrypted = rotate(bytes(source.hook_secret_encrypted))
+        except InvalidToken:
+            event.lost.append(f"the webhook of {source}")
+            continue
+        source.save(update_fields=["hook_secret_encrypted"])
+        event.done.append(f"the webhook of {source}")
 
 
 def forget_deliveries() -> int:

@@ -99,13 +99,9 @@ def _known(nodes: Mapping[UUID, UUID], granted: Mapping[UUID, Branch]) -> set[UU
         return set()
     mirrored = [branch for branch in granted.values() if branch.readers is not None and branch.source in nodes.values()]
     if mirrored:
-        # There it takes the node's own readers, and those of what is below it.
         there = {branch.source for branch in mirrored}
-        asked = [key for key, source in nodes.items() if source in there]
-        rows = Node.objects.filter(within(mirrored) | leading_to(mirrored), pk__in=asked).values_list("pk", "source_id")
-        known = {key for key, source in rows if nodes[key] == source}
-        rest = {key: source for key, source in nodes.items() if source not in there}
-        return known | _known(rest, granted)
+        elsewhere = {key: source for key, source in nodes.items() if source not in there}
+        return _known_to_readers(nodes, mirrored) | _known(elsewhere, granted)
     rows = Node.objects.filter(pk__in=nodes).values_list("pk", "source_id", "parents")
     chains = {key: parents for key, source, parents in rows if nodes[key] == source and source in granted}
     inside = {key: granted[nodes[key]].parents_in for key in chains}
@@ -115,6 +111,12 @@ def _known(nodes: Mapping[UUID, UUID], granted: Mapping[UUID, Branch]) -> set[UU
         above = {key for chain in Node.objects.filter(pk__in=parts).values_list("parents", flat=True) for key in chain}
         known |= rest & above
     return known
+
+
+def _known_to_readers(nodes: Mapping[UUID, UUID], mirrored: Sequence[Branch]) -> set[UUID]:
+    """The same where a source mirrors: it takes the readers of the node itself, or of something below it."""
+    rows = Node.objects.filter(within(mirrored) | leading_to(mirrored), pk__in=nodes)
+    return {key for key, source in rows.values_list("pk", "source_id") if nodes[key] == source}
 
 
 def read(entries: Any) -> tuple[Branch, ...]:

@@ -76,7 +76,7 @@ class Kept:
         if row is None:
             return None
         cells = row.rows.order_by("pk").values_list("cells", flat=True)
-        return TableRows(tuple(row.columns), list(cells))
+        return TableRows(tuple(row.columns or ()), list(cells))
 
 
 def _node(row: Written) -> WrittenNode:

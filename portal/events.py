@@ -45,6 +45,14 @@ class CredentialRemoved:
     credential: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class KeysTurned:
+    """Higher floors encrypt what they keep with the newest key, too, and add its names: what was done, and what can't be read."""
+
+    done: list[str]
+    lost: list[str]
+
+
 def handles(event: type[Event]) -> Callable[[Callable[[Event], None]], Callable[[Event], None]]:
     """Decorator: call the function for each event of this type. Import the module in the app's ``ready``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -67,11 +67,12 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
         return shown
 
     def _manages(self, run: SyncRun) -> bool:
-        if "managed" not in self.context:
-            view = self.context.get("view")
+        context = cast(dict[str, Any], self.context)
+        if "managed" not in context:
+            view = context.get("view")
             rows = DataSource.objects.manageable_by(view.membership) if view else DataSource.objects.none()
-            self.context["managed"] = set(rows.filter(pk=run.source_id).values_list("pk", flat=True))
-        return run.source_id in self.context["managed"]
+            context["managed"] = set(rows.filter(pk=run.source_id).values_list("pk", flat=True))
+        return run.source_id in context["managed"]
 
 
 class RunItemShape(serializers.ModelSerializer[RunItem]):

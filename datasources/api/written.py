@@ -41,7 +41,7 @@ class ItemFields(serializers.Serializer[Any]):
     """A document (``text``), a table (``columns``), or with neither a folder. What is left out stays as it is."""
 
     title = WritableText(max_length=500, required=False)
-    parent = serializers.CharField(
+    parent = serializers.CharField(  # type: ignore[assignment]  # the class takes declared fields out of its attributes
         max_length=1024,
         required=False,
         allow_null=True,

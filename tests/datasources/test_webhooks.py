@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -257,3 +259,15 @@ def test_a_secret_that_the_vendor_sends_is_kept_shown_and_not_replaced_by_a_stra
     deliver(opened, "whatever", token="a-stranger's")
     source.refresh_from_db()
     assert hooks.secret_of(source) == "their-secret"
+
+
+def test_its_secret_is_encrypted_with_the_newest_key_when_keys_are_turned(calling, source, hook, settings, capsys):
+    newest = Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [newest, *settings.ENCRYPTION_KEYS]
+    call_command("rotate_keys")
+    settings.ENCRYPTION_KEYS = [newest]
+    assert deliver(hook, id="1").status_code == 200
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(SystemExit):
+        call_command("rotate_keys")
+    assert f"the webhook of {source}" in capsys.readouterr().out

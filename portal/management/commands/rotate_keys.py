@@ -8,6 +8,7 @@ from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from portal import events
 from portal.models import Credential
 from portal.secrets import rotate
 
@@ -26,6 +27,9 @@ class Command(BaseCommand):
                     continue
                 credential.save(update_fields=["secret_encrypted"])
                 done += 1
+            turned = events.KeysTurned([], [])
+            events.send(turned)
+            done, lost = done + len(turned.done), lost + turned.lost
         self.stdout.write(f"{done} secrets are encrypted with the newest key.")
         if lost:
             self.stdout.write(f"Could not be read with any key, enter them again: {', '.join(lost)}")
