@@ -109,6 +109,32 @@ def context(chromium: Browser, portal: Portal) -> Iterator[BrowserContext]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def admin(chromium: Browser, portal: Portal) -> Iterator[BrowserContext]:
+    """The admin's browser, signed in with the link that the start printed."""
+    context = chromium.new_context(base_url=f"http://localhost:{portal.port}", viewport=SIZES["1280"])
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    line = next(line for line in portal.said if "Sign in as" in line)
+    page.goto(link_in(line))
+    expect(page).to_have_url(re.compile(r"/w/demo/$"))
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(admin: BrowserContext) -> Iterator[Page]:
+    """A page that fails the test for any script error or any refusal of the content security policy."""
+    made = admin.new_page()
+    problems: list[str] = []
+    made.on("pageerror", lambda error: problems.append(str(error)))
+    made.on("console", lambda said: problems.append(said.text) if "Content Security" in said.text else None)
+    yield made
+    made.close()
+    assert not problems
+
+
 def link_in(text: str) -> str:
     """The first address in a mail or in a line of the terminal."""
     found = re.search(r"https?://\S+", text)

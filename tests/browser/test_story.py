@@ -10,9 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SIZES, link_in
+from tests.browser.conftest import SIZES
+from tests.browser.screen import answer, ask, finished, main
 from tests.vendors.openai import OpenAIServer
 from tests.vendors.server import Script
 
@@ -26,53 +27,9 @@ WRITTEN = (
 
 
 @pytest.fixture(scope="module")
-def admin(chromium: Browser, portal) -> Iterator[BrowserContext]:
-    """The admin's browser, signed in with the link that the start printed."""
-    context = chromium.new_context(base_url=f"http://localhost:{portal.port}", viewport=SIZES["1280"])
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    line = next(line for line in portal.said if "Sign in as" in line)
-    page.goto(link_in(line))
-    expect(page).to_have_url(re.compile(r"/w/demo/$"))
-    page.close()
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(admin: BrowserContext) -> Iterator[Page]:
-    """A page that fails the test for any script error or any refusal of the content security policy."""
-    made = admin.new_page()
-    problems: list[str] = []
-    made.on("pageerror", lambda error: problems.append(str(error)))
-    made.on("console", lambda said: problems.append(said.text) if "Content Security" in said.text else None)
-    yield made
-    made.close()
-    assert not problems
-
-
-@pytest.fixture(scope="module")
 def vendor() -> Iterator[OpenAIServer]:
     with OpenAIServer(Script(text=WRITTEN, delay=0.02)) as server:
         yield server
-
-
-def answer(page: Page):
-    return page.locator("article.answer").last
-
-
-def main(page: Page):
-    return page.locator("main")
-
-
-def ask(page: Page, text: str) -> None:
-    field = page.get_by_label("Your question").last
-    field.fill(text)
-    field.press("Enter")
-
-
-def finished(page: Page) -> None:
-    expect(answer(page)).to_have_attribute("data-status", "completed", timeout=30_000)
 
 
 def test_1_the_first_question_is_answered_from_the_guide_without_any_key(page, look):
@@ -98,10 +55,10 @@ def test_2_a_folder_is_connected_and_every_page_accounted_for(page, folder: Path
     main(page).get_by_role("link", name="Connect").first.click()
     look(page, "connect-kinds")
     main(page).get_by_role("link", name=re.compile("Folder")).click()
-    page.get_by_label("Folder").fill(str(folder / "nowhere"))
+    main(page).get_by_label("Folder").fill(str(folder / "nowhere"))
     page.get_by_role("button", name="Test connection").click()
     expect(page.locator("#test-result")).to_contain_text(re.compile("no|not", re.I))
-    page.get_by_label("Folder").fill(str(folder / "handbook"))
+    main(page).get_by_label("Folder").fill(str(folder / "handbook"))
     look(page, "connect-folder")
     main(page).get_by_role("button", name="Continue").click()
     expect(page).to_have_url(re.compile("/data/[0-9a-f-]{36}/choose/"))
