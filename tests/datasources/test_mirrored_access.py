@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 from allauth.account.models import EmailAddress
 from asgiref.sync import async_to_sync, sync_to_async
-from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,10 +19,10 @@ from datasources.access import readable_branches
 from datasources.connectors import registry
 from datasources.connectors.base import ConnectorError, Move, Upsert
 from datasources.explaining import why
-from datasources.mirroring import mirror_access
 from datasources.models import DataSource, Document, Grant, Node, SourceGroup, node_id
 from datasources.reading import search_passages
 from datasources.retrieval.types import Branch, Filter
+from datasources.sources import update_source
 from datasources.sync import sync_source
 from tests import factories
 from tests.callers import key
@@ -180,14 +179,12 @@ def test_groups_that_nothing_names_are_forgotten(drive, source):
 
 
 def test_switched_on_nobody_reads_until_it_was_told_and_off_grants_alone_decide(drive, cast, source, monkeypatch):
-    with pytest.raises(ValidationError, match="grants alone decide"):
-        mirror_access(source, True, by=None)
     monkeypatch.setitem(registry.CONNECTORS, "fake", replace(drive.about, mirrors=True))
-    mirror_access(source, False, by=None)
+    update_source(source, by=None, mirror=False)
+    sync_source(source.runs.get(state="queued"))
     assert len(read(cast.admin)) == 4
-    synced(source)
     assert not Node.objects.exclude(readers=None).exists()
-    mirror_access(source, True, by=None)
+    update_source(source, by=None, mirror=True)
     assert Node.objects.readable_by(cast.member).count() == 0
     drive.fetched.clear()
     run = source.runs.get(state="queued")
