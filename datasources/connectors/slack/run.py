@@ -1,8 +1,9 @@
 """One run over what is chosen: everything, or what changed since a run before.
 
-Slack has no list of changes. A run from a cursor reads the last days of every chosen channel anew (``look_back``): so it sees
-what was written, edited and deleted there. Threads of those days are read anew where something happened in them lately;
-replies in older threads come by the webhook, and when everything is read anew.
+Slack has no list of changes, and does not say in which channels something was said. A run from a cursor reads the last days
+of every chosen channel anew (``look_back``): so it sees what was written, edited and deleted there. Threads of those days are
+read anew where the history tells of a change (threads.py), and, as it does not tell of edits of replies, where something
+happened in them lately. Replies in older threads come by the webhook, and when everything is read anew.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,13 +21,12 @@ from datasources.connectors.slack.documents import Channel, first_second
 from datasources.connectors.slack.history import Day, Span
 from datasources.connectors.slack.listing import Listing
 from datasources.connectors.slack.look import look_at
-from datasources.connectors.slack.messages import Message, midnight, stamp
+from datasources.connectors.slack.messages import midnight, stamp
+from datasources.connectors.slack.threads import Threads
 
-RECENT = 3 * 86_400.0
-"""Seconds: threads in which something happened so lately are read anew for edits of replies."""
 CLOCK = 300.0
 """Seconds that Slack's clock may be off ours."""
-CHANNELS_A_CHECKPOINT = 25
+CHANNELS_A_CHECKPOINT = 50
 NODES_A_CHECKPOINT = 200
 
 
@@ -35,7 +35,7 @@ class Position:
     """Where a run is. ``since``: Unix seconds at which the last whole run began, 0 for a run over everything.
 
     ``after``: the last channel that is done; ``channel``, ``latest``: one that is begun, and up to where it is left to read.
-    ``whole``: of that one everything is read.
+    ``whole``: of that one everything is read. ``threads``, ``quiet``: see threads.py.
     """
 
     digest: str
@@ -45,6 +45,8 @@ class Position:
     channel: str = ""
     latest: str = ""
     whole: bool = False
+    threads: Mapping[str, str] = field(default_factory=dict)
+    quiet: str = ""
 
     @classmethod
     def read(cls, cursor: Cursor, digest: str, now: float) -> Position:
@@ -52,14 +54,16 @@ class Position:
         if cursor.get("digest") != digest:
             return cls(digest, 0.0, now)
         if "began" not in cursor:
-            return cls(digest, float(cursor.get("since") or 0), now)
+            threads, quiet = cursor.get("threads") or {}, str(cursor.get("quiet") or "")
+            return cls(digest, float(cursor.get("since") or 0), now, threads=threads, quiet=quiet)
         return cls(**{key: cursor[key] for key in cls.__slots__ if key in cursor})
 
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(asdict(self))
 
-    def last(self) -> Checkpoint:
-        return Checkpoint({"digest": self.digest, "since": self.began})
+    def last(self, threads: Threads) -> Checkpoint:
+        more = {"threads": dict(threads.marks), "quiet": threads.stopped}
+        return Checkpoint({"digest": self.digest, "since": self.began, **more})
 
 
 def digest_of(chosen: Sequence[Chosen], config: Mapping[str, Any]) -> str:
@@ -77,7 +81,8 @@ class Run:
 
     def __init__(self, listing: Listing, at: Position) -> None:
         self.listing = listing
-        self.at = at
+        self.threads = Threads(at.threads, at.quiet, at.began)
+        self.at = replace(at, threads=self.threads.marks)
         self.gone: list[Delete] = []
         self.channels = 0
         self.nodes = 0
@@ -88,7 +93,7 @@ class Run:
             if channel.id > self.at.after:
                 yield from self._channel(channel)
         yield from self.gone
-        yield self.at.last()
+        yield self.at.last(self.threads)
         if not since:
             yield Complete(None)
 
@@ -123,6 +128,7 @@ class Run:
     def _whole(self, channel: Channel) -> Iterator[Change]:
         """A channel that comes in: itself, and its history as far as it has to be read."""
         listing, site = self.listing, self.listing.history.scribe.site
+        self.threads.open(channel.id)
         latest = self.at.latest if self.at.channel == channel.id else ""
         whole = not self.at.since or (self.at.channel == channel.id and self.at.whole)
         if not channel.member:
@@ -154,7 +160,7 @@ class Run:
         came_in = whole
         for day in self.listing.history.days(channel.id, span):
             came_in = came_in or self._came_in(day)
-            yield from self._day(channel, day)
+            yield from self._day(channel, day, whole=whole)
             if not whole:
                 self._emptied(channel, expected, date.fromisoformat(day.date) + timedelta(days=bool(day.alone)))
                 expected = min(expected, date.fromisoformat(day.date) - timedelta(days=1))
@@ -170,11 +176,11 @@ class Run:
             self.at = replace(self.at, channel=channel.id, latest=left, whole=whole)
             yield from self._mark()
 
-    def _day(self, channel: Channel, day: Day) -> Iterator[Change]:
+    def _day(self, channel: Channel, day: Day, *, whole: bool) -> Iterator[Change]:
         listing, since = self.listing, self.at.since
         yield from listing.one_day(channel, day)
         for message in day.starters:
-            if not since or _active(message) >= since - RECENT:
+            if self.threads.due(channel.id, message, since - CLOCK) or whole:
                 yield from listing.one_thread(channel, stamp(message), known=bool(since))
         if not since:
             return
@@ -205,12 +211,6 @@ class Run:
             and float(stamp(message)) >= self.at.since - CLOCK
             for message in day.messages
         )
-
-
-def _active(message: Message) -> float:
-    """When something last happened in a thread that Slack tells of with its first message."""
-    edited = (message.get("edited") or {}).get("ts")
-    return max(float(ts or 0) for ts in (stamp(message), message.get("latest_reply"), edited))
 
 
 def _date(ts: str | float) -> date:

@@ -24,7 +24,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
-from datasources.connectors.slack import run
+from datasources.connectors.slack import run, threads
 from datasources.connectors.slack.connector import Slack
 from datasources.ingestion.extract import Extractor
 from datasources.ingestion.results import Limits
@@ -441,6 +441,48 @@ def test_a_new_reply_in_a_thread_of_the_last_days_is_seen(place: Place) -> None:
     before = seen.versions()
     after = seen.run(place.connector()).versions()
     assert {key for key in after if before.get(key) != after[key]} == {f"thread:C02:{begun}"}
+
+
+def test_a_deleted_reply_shows_in_the_history(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "MOST_QUIET", 0)
+    seen = Seen().run(place.connector())
+    before = seen.versions()
+    place.slack.remove("C01", place.reply)
+    after = seen.run(place.connector()).versions()
+    assert {key for key in after if before.get(key) != after[key]} == {f"thread:C01:{place.thread}"}
+
+
+def test_where_quiet_threads_are_many_a_run_reads_some_and_the_next_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "MOST_QUIET", 2)
+    replies = {}
+    for number in range(5):
+        channel = place.slack.open(f"C5{number}", f"busy-{number}")
+        begun = place.slack.say(channel, "Who is on call?", at=days_ago(1))
+        replies[channel] = place.slack.say(channel, "Ann", at=days_ago(1, 11), thread=begun)
+    seen = Seen().run(place.connector())
+    for channel, reply in replies.items():
+        place.slack.edit(channel, reply, "Ben")
+    found = []
+    for _ in range(3):
+        place.server.requests.clear()
+        before = seen.versions()
+        after = seen.run(place.connector()).versions()
+        found.append({key.split(":")[1] for key in after if before.get(key) != after[key]})
+        assert sum(path.endswith("conversations.replies") for _, path in place.server.requests) <= 3
+    # The first turn also looks at the thread of #general, which has two pages.
+    assert found == [{"C50"}, {"C51", "C52"}, {"C53", "C54"}]
+    assert seen.run(place.connector()).cursor["quiet"] in ("C50", "")
+
+
+def test_a_channel_that_is_joined_brings_in_its_old_threads(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.slack.open("C09", "late", member=False)
+    begun = place.slack.say("C09", "How did it begin?", at=days_ago(300))
+    place.slack.say("C09", "In a shed", at=days_ago(300, 11), thread=begun)
+    seen.run(place.connector())
+    assert f"thread:C09:{begun}" in seen.documents()
 
 
 def test_a_shown_reply_brings_in_its_thread_however_old(place: Place) -> None:
