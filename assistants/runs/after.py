@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import structlog
 
@@ -22,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 2.0
 """Seconds between an answer and the call that names its conversation …"""
-LONGEST_WAIT = 60.0
-"""… and how long it lets answers that are being written go first."""
+MOST_PAUSES = 30
+"""… and how many of these it lets answers that are being written go first."""
 
 
 async def after_run(run: Run) -> None:
@@ -37,10 +36,10 @@ async def after_run(run: Run) -> None:
 
 async def _title(plan: Plan, rows: Rows) -> None:
     # Whoever else waits for an answer goes first; until then the conversation is called by its question.
-    await asyncio.sleep(PAUSE)
-    until = time.monotonic() + LONGEST_WAIT
-    while runner.under_way() and time.monotonic() < until:
+    for _ in range(MOST_PAUSES):
         await asyncio.sleep(PAUSE)
+        if not runner.under_way():
+            break
     meter = Meter()
     try:
         title = await write_title(plan.spec, rows.question.content, meter)
