@@ -38,7 +38,7 @@ class Confluence:
         self.around = around
         self.secret = secret
         self.cloud = secret.get("auth") in ("token", "oauth")
-        self._base = _address(str(config.get("base_url") or ""))
+        self._base = _address(str(config.get("base_url") or ""), cloud=self.cloud)
         self._threads = threading.local()
         self._found_root = ""
         self.expand = f"{_FIELDS},{_RESTRICTIONS}" if around.mirror else _FIELDS
@@ -227,9 +227,13 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _address(address: str) -> str:
-    address = address.strip().rstrip("/")
-    return address.removesuffix("/wiki") if address.endswith("atlassian.net/wiki") else address
+def _address(address: str, *, cloud: bool = True) -> str:
+    """Without what a browser shows behind it: a site of the cloud has nothing but ``/wiki``, whichever page was copied."""
+    parts = urlsplit(address.strip())
+    if is_cloud(address.strip()):
+        return f"{parts.scheme}://{parts.netloc}"
+    bare = address.strip().rstrip("/")
+    return bare.removesuffix("/wiki") if cloud else bare
 
 
 def _detail(answer: requests.Response) -> str:

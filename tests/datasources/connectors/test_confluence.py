@@ -292,6 +292,23 @@ def test_oauth_for_a_site_that_is_not_allowed_names_those_that_are(
     assert found.ok
 
 
+@pytest.mark.parametrize(
+    "copied",
+    ["https://harbour.atlassian.net/wiki", "https://harbour.atlassian.net/wiki/spaces/HB/overview?mode=global"],
+)
+def test_the_address_of_any_page_of_the_site_will_do(
+    place: Place, monkeypatch: pytest.MonkeyPatch, copied: str
+) -> None:
+    monkeypatch.setattr(client, "API", place.server.base_url)  # what stands in for Atlassian's gateway
+    around = replace(place.around, tokens=Tokens())
+    around.tokens.access(renew=True)  # type: ignore[union-attr]
+    assert ConfluenceConnector({"base_url": copied}, {"auth": "oauth"}, around).test().ok
+
+
+def test_what_a_proxy_has_behind_its_host_is_not_said_twice(place: Place) -> None:
+    assert place.connector(base_url=f"{place.server.base_url}/wiki/").test().ok
+
+
 def test_consent_for_a_site_of_the_cloud_is_given_at_atlassians_own_address() -> None:
     oauth = ABOUT.auth("oauth").oauth  # type: ignore[union-attr]
     assert oauth.at("https://acme.atlassian.net")[0] == "https://auth.atlassian.com/authorize"
