@@ -11,14 +11,15 @@ _NOT_WORD = re.compile(r"\W+", re.ASCII)
 _EXTENSION = re.compile(r"\.(?:csv|tsv|tab|txt|xlsx|xlsm|xltx|ods)$", re.IGNORECASE)
 
 # What DuckDB reserves (duckdb_keywords() of 2.0), and a few more words that read badly as a name.
-_RESERVED = frozenset(
+_RESERVED_WORDS = (
     "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default "
     "deferrable desc describe distinct do else end except false fetch for foreign from group having in initially intersect "
     "into lambda lateral leading limit not null offset on only or order pivot pivot_longer pivot_wider placing primary "
     "qualify references returning select show some summarize symmetric table then to trailing true union unique unpivot "
     "using variadic when where window with by join is like between exists natural left right inner outer full cross semi "
-    "anti asof positional set values rowid".split()
+    "anti asof positional set values rowid"
 )
+_RESERVED = frozenset(_RESERVED_WORDS.split())
 
 
 def safe_name(label: str, otherwise: str) -> str:

@@ -19,6 +19,7 @@ from portal import access, people
 from portal.models import ApiKey, Credential, Space, UsageRecord
 from tests import factories
 from tests.callers import ALL, key
+from tests.datasources.tabled import give_table
 from tests.walk import Route, routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,6 +34,7 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
     here = cast.workspace
     source = factories.source(here, kind="folder", config={"path": "/nowhere"}, created_by=cast.admin.user)
     node = factories.node(source, "a.md", text="Text.")
+    table = give_table(factories.node(source, "rows.csv", text="x"), "a,b\n1,2\n")
     run = SyncRun.objects.create(source=source, state="done", finished=timezone.now())
     helper = lifecycle.create_assistant(workspace=here, by=cast.admin.user, handle="helper", knowledge=[])
     lifecycle.publish(helper, cast.admin.user)
@@ -62,6 +64,7 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "runs/": run.pk,
         "grants/": grant.pk,
         "documents/": node.pk,
+        "tables/": table.pk,
         "items/": "an item",
         "assistants/": helper.handle,
         "versions/": 1,
@@ -85,6 +88,7 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "workspace": here.pk,
         "user": cast.member.user_id,
         "datasource": source.pk,
+        "table": table.pk,
         "syncrun": run.pk,
         "grant": grant.pk,
         "assistant": helper.pk,
