@@ -189,10 +189,14 @@ class _Listing:
 
     def _flush_deleted(self) -> None:
         if self._deleted:
-            gone, self._deleted = self._deleted, []
-            below = Node.objects.filter(source=self.job.source, parents__overlap=gone, gone=Node.Gone.NO)
+            told, self._deleted = set(self._deleted), []
+            # Most of what a vendor without a list of changes tells of was never there, such as days on which nothing was said.
+            rows = Node.objects.filter(Q(pk__in=told) | Q(parent__in=told), source=self.job.source)
+            gone = told & {key for row in rows.values_list("pk", "parent") for key in row}
             with transaction.atomic():
-                below.update(gone=Node.Gone.MISSING)
+                if gone:
+                    below = Node.objects.filter(source=self.job.source, parents__overlap=list(gone), gone=Node.Gone.NO)
+                    below.update(gone=Node.Gone.MISSING)
                 self.job.lease.write(current="")
 
 
