@@ -108,7 +108,7 @@ def field_of(setting: Setting, *, kept: bool = False) -> forms.Field:
 
 
 def _bare_field(setting: Setting, common: dict[str, Any]) -> forms.Field:
-    plain = {"attrs": {"autocomplete": "off", "spellcheck": "false"}}
+    plain: dict[str, Any] = {"attrs": {"autocomplete": "off", "spellcheck": "false"}}
     match setting.kind:
         case "bool":
             return forms.BooleanField(**{**common, "required": False})

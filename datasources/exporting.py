@@ -48,7 +48,7 @@ async def as_zip(membership: Membership, source: DataSource) -> AsyncIterator[by
 def blocks(membership: Membership, source: DataSource) -> Iterator[bytes]:
     """The same, blocking. Each block is written with a few queries and holds no cursor open."""
     sink, names = _Sink(), _Names()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]  # it writes, and no more
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]  # it writes, no more
         for document in _documents(membership, source):
             archive.writestr(names.of(document.node.path or document.shown_title, "md"), _markdown(document))
             if block := sink.taken():

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasources import choosing, estimating, offering
+from datasources import choosing, estimating, exporting, offering
 from datasources.api.base import DataAPI
 from datasources.api.shapes import SelectionShape
 from datasources.connectors.about import About, Auth, Setting
@@ -30,7 +32,7 @@ class SettingShape(serializers.Serializer[Any]):
     secret = serializers.BooleanField()
     required = serializers.BooleanField()  # type: ignore[assignment]
     help = serializers.CharField()
-    initial = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+    initial = serializers.JSONField(allow_null=True)
     choices = serializers.SerializerMethodField()
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
@@ -239,3 +241,18 @@ class EstimateOf(DataAPI):
         given = self.parsed(EstimateRequest).get("selection")
         lines = None if given is None else lines_of(source, given)
         return Response(EstimateResult(estimating.forecast(source, lines)).data)
+
+
+class ExportOf(DataAPI):
+    access = "datasource.view"
+    pagination_class = None
+
+    @extend_schema(operation_id="data_sources_export", responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, slug: str, pk: UUID) -> StreamingHttpResponse:
+        """What the caller may read of it, as a zip: documents as Markdown with front matter, tables as CSV."""
+        source = self.source(pk)
+        exporting.note(source, by=self.person)
+        stream = exporting.as_zip(self.membership, source)
+        response = StreamingHttpResponse(stream, content_type="application/zip")
+        response["Content-Disposition"] = f'attachment; filename="{exporting.file_name(source)}"'
+        return response

@@ -14,6 +14,7 @@ urlpatterns = [
     path(f"{_source}browse/", connecting.Browse.as_view(), name="data-source-browse"),
     path(f"{_source}estimate/", connecting.EstimateOf.as_view(), name="data-source-estimate"),
     path(f"{_source}selection/", connecting.SelectionOf.as_view(), name="data-source-selection"),
+    path(f"{_source}export/", connecting.ExportOf.as_view(), name="data-source-export"),
     path(f"{_source}sync/", sources.Sync.as_view(), name="data-source-sync"),
     path(f"{_source}pause/", sources.Pause.as_view(), name="data-source-pause"),
     path(f"{_source}resume/", sources.Resume.as_view(), name="data-source-resume"),

@@ -106,7 +106,7 @@ def test_4_the_tree_opens_and_a_document_reads_as_text(page, look):
     page.get_by_role("button", name="Open leave").click()
     page.get_by_role("link", name="sick-leave.md").click()
     expect(page.get_by_text("240 hours of advanced sick leave")).to_be_visible()
-    expect(page.get_by_text("Company")).to_be_visible()
+    expect(page.get_by_text("Company", exact=True)).to_be_visible()
     look(page, "document")
 
 

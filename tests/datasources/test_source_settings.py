@@ -13,6 +13,7 @@ from datasources import connecting, exporting
 from datasources.models import DataSource, Grant, Node
 from portal.models import AuditEvent, Space
 from tests import factories
+from tests.callers import key
 from tests.datasources.places import TOKEN, wiki  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +198,10 @@ async def test_the_zip_is_streamed_and_audited(cast, full, async_client):
     assert answer["Content-Disposition"] == 'attachment; filename="hand-book.zip"'
     body = b"".join([block async for block in answer])
     assert len(zipfile.ZipFile(io.BytesIO(body)).namelist()) == 4
+    text = await sync_to_async(key)(cast.member, "read")
+    headers = {"authorization": f"Bearer {text}"}
+    again = await async_client.get(f"/api/v1/workspaces/acme/data-sources/{full.pk}/export/", headers=headers)
+    assert len(zipfile.ZipFile(io.BytesIO(b"".join([block async for block in again]))).namelist()) == 4
     assert await sync_to_async(AuditEvent.objects.filter(action="source.export").exists)()
     await sync_to_async(connections.close_all)()
 
