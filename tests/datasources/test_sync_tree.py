@@ -109,6 +109,19 @@ def test_what_the_source_says_was_deleted_goes_with_all_below(source, place, emb
     assert_exact(source, embedder.space)
 
 
+def test_a_delete_of_what_never_came_in_takes_nothing_but_what_hangs_below_it(source, place, embedder):
+    place.files = {"p1": "Text one.", "p2": "Text two."}
+    told = [Upsert(folder_node("sub", "never told")), Upsert(file_node("p1", "Text one.", "sub"))]
+    place.script = [*told, Upsert(file_node("p2", "Text two.", None))]
+    assert account(synced(source)) == {"discovered": 2, "indexed": 2}
+    place.script = [Delete(f"day-{number}") for number in range(300)]
+    assert account(synced(source)) == {}
+    place.script = [Delete("never told"), Delete("day-1")]
+    assert account(synced(source)) == {"removed": 1}
+    assert ids(source) == {"p2"}
+    assert_exact(source, embedder.space)
+
+
 def test_absence_deletes_only_below_what_was_told_completely(source, place, embedder):
     place.script = [*by_id(place), Complete(None)]
     synced(source)
