@@ -14,11 +14,12 @@ import duckdb
 
 from datasources.querying.values import ONE_SELECT, ONLY_TABLES, SqlError
 
-_TABLE_READING_OUTSIDE = (
-    "range generate_series unnest current_setting getvariable getenv nextval currval write_log query "
+_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+_READING_OUTSIDE = (
+    "current_setting getvariable getenv nextval currval write_log query "
     "query_table json_execute_serialized_sql json_serialize_sql json_serialize_plan json_deserialize_sql "
     "current_connection_id current_query txid_current add_parquet_key in_search_path "
-    "parse_duckdb_log_message set_config "
+    "parse_duckdb_log_message set_config"
 )
 _FUNCTIONS = frozenset(_READING_OUTSIDE.split())
 _SYSTEM = ("duckdb_", "pg_", "pragma_", "sqlite_", "information_schema")
