@@ -8,9 +8,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from datasources.connecting import Entered, kept_secrets, read_entered
 from datasources.connectors.about import About, Auth
 from datasources.connectors.registry import CONNECTORS
+from datasources.entered import Entered, kept_secrets, read_entered
 from datasources.entering import AddressField, AskedForm
 from datasources.models import DataSource
 from datasources.oauth import secret_of
