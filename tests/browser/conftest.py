@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from bench.product import ROOT, Portal
 
@@ -71,17 +71,20 @@ def portal(folder: Path) -> Iterator[Portal]:
 
 
 @pytest.fixture(scope="session")
-def look() -> Callable[[Page, str], None]:
+def look() -> Callable[..., None]:
     """Keep pictures of a page at both sizes, light and dark, and hold it to axe's serious rules in both."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
 
-    def shoot(page: Page, name: str) -> None:
+    def shoot(page: Page, name: str, at: Locator | None = None) -> None:
+        """``at``: what has to be in the picture, where that is further down."""
         before = page.viewport_size
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             for size, viewport in SIZES.items():
                 page.set_viewport_size(viewport)  # type: ignore[arg-type]
                 page.wait_for_timeout(150)
+                if at is not None:
+                    at.scroll_into_view_if_needed()
                 page.screenshot(path=str(ARTIFACTS / f"{name}-{size}-{scheme}.png"))
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                     f"{name} scrolls sideways at {size}"

@@ -38,7 +38,6 @@ class Place:
     """
 
     kind: str
-    label: str
     serve: Callable[[], Any]
     ticked: tuple[tuple[str, ...], ...]
     there: str
@@ -85,12 +84,11 @@ def slack_sends(server: slack.SlackServer, secret: str) -> Sent:
 
 SLACK = Place(
     kind="slack",
-    label="Slack",
     serve=lambda: slack.SlackServer(small_company(), page=3),
     way="Bot token",
     ticked=(("general",), ("support",)),
     there="refund",
-    absent="umbrella",
+    absent="random",
     change=slack_answers_anew,
     question=REFUND,
     says="45 days, by bank transfer",
@@ -191,7 +189,6 @@ def elasticsearch_written(server: elasticsearch.ElasticsearchServer) -> None:
 PLACES = (
     Place(
         kind="notion",
-        label="Notion",
         serve=notion.NotionServer,
         way="Internal integration",
         entered={"token-token": notion.TOKEN},
@@ -206,7 +203,6 @@ PLACES = (
     ),
     Place(
         kind="google_drive",
-        label="Google Drive",
         serve=google_drive.filled,
         way="Service account",
         entered={"service_account-service_account": google_drive.service_account()},
@@ -219,7 +215,6 @@ PLACES = (
     ),
     Place(
         kind="github",
-        label="GitHub",
         serve=lambda: github.fernholt(github.GitHubServer()),
         way="Personal access token (classic)",
         entered={"token-token": github.TOKEN},
@@ -233,7 +228,6 @@ PLACES = (
     ),
     Place(
         kind="confluence",
-        label="Confluence",
         serve=confluence_served,
         way="Cloud: e-mail and API token",
         entered={"token-email": confluence.EMAIL, "token-token": confluence.TOKEN},
@@ -248,11 +242,10 @@ PLACES = (
     ),
     Place(
         kind="jira",
-        label="Jira",
         serve=jira_served,
         way="Cloud: e-mail and API token",
         entered={"token-email": jira.EMAIL, "token-token": jira.TOKEN},
-        ticked=(("Scales",), ("Laboratory",)),
+        ticked=(("Scales (SCALE)",), ("Laboratory (LAB)",)),
         there="Translate the manual",
         absent="Salary round",
         change=jira_commented,
@@ -262,7 +255,6 @@ PLACES = (
     ),
     Place(
         kind="intercom",
-        label="Intercom",
         serve=intercom.filled,
         way="Access token",
         entered={"token-token": intercom.TOKEN},
@@ -277,7 +269,6 @@ PLACES = (
     ),
     Place(
         kind="salesforce",
-        label="Salesforce",
         serve=salesforce.filled,
         way="User, password and security token",
         entered={
@@ -294,7 +285,6 @@ PLACES = (
     ),
     Place(
         kind="website",
-        label="Web site",
         serve=website.filled,
         entered={"s-scope": "host", "s-pace": "0"},
         path="/",
@@ -309,7 +299,6 @@ PLACES = (
     ),
     Place(
         kind="elasticsearch",
-        label="Elasticsearch or OpenSearch",
         serve=elasticsearch_served,
         way="API key",
         entered={

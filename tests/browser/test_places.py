@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bench.product import Portal
+from tests.browser.conftest import serious
 from tests.browser.places import PLACES, SLACK, Place, address
 from tests.browser.screen import answer, ask, finished, main
 from tests.vendors.places import slack
@@ -73,12 +74,12 @@ def slack_key(page: Page, server: Loopback, look) -> None:
     page.get_by_role("button", name="Test connection").click()
     result = page.locator("#test-result .status")
     expect(result).to_have_attribute("data-tone", "bad")
-    look(page, "places-slack-refused")
+    look(page, "places-slack-refused", result)
     page.get_by_label("Bot token", exact=True).last.fill(slack.TOKEN)
     page.get_by_role("button", name="Test connection").press("Enter")
     expect(result).to_have_attribute("data-tone", "ok")
     expect(result).to_contain_text("Acme")
-    look(page, "places-slack-token")
+    look(page, "places-slack-token", result)
     page.get_by_label(re.compile("^Address")).press("Enter")
     expect(page).to_have_url(re.compile("/data/[0-9a-f-]{36}/choose/"))
 
@@ -108,8 +109,9 @@ def slack_choice(page: Page, look) -> None:
 def test_a_place_is_connected_and_what_changes_there_is_answered(page: Page, place: Place) -> None:
     with place.serve() as server:
         page.goto("/w/demo/data/new/")
-        main(page).get_by_role("link", name=re.compile(f"^{place.label} ")).click()
+        main(page).locator(f"a.choice[href='?kind={place.kind}']").click()
         expect(page).to_have_url(re.compile(f"kind={place.kind}$"))
+        serious(page, f"The form of {place.kind}")
         enter(page, place, server)
         choose(page, place)
         expect(page.locator("#estimate")).to_contain_text("passages")
@@ -177,7 +179,7 @@ def hook_of(page: Page, source: str, place: Place, look=None) -> tuple[str, str]
     page.get_by_role("button", name="Make an address").click()
     where = page.locator("#hook-url").inner_text()
     if look:
-        look(page, f"places-{place.kind}-webhook")
+        look(page, f"places-{place.kind}-webhook", page.locator("#hook-theirs"))
     if not place.theirs:
         return where, page.locator("#hook-secret").inner_text()
     field = page.get_by_label(re.compile("^Secret that"))
@@ -217,3 +219,4 @@ def answered(page: Page, place: Place) -> None:
     expect(page).to_have_url(re.compile("/w/demo/c/"))
     finished(page)
     expect(answer(page)).to_contain_text(place.says)
+    expect(answer(page).get_by_role("button", name="Not a good answer")).to_be_visible()
