@@ -19,7 +19,7 @@ from datasources.choosing import store
 from datasources.connectors.base import Chosen
 from datasources.connectors.registry import CONNECTORS, about
 from datasources.entered import Entered, kept_secrets, read_entered, usable_credentials
-from datasources.models import DataSource, Grant, SyncRun
+from datasources.models import DataSource, Grant, Level, SyncRun
 from datasources.runs import request_sync
 from datasources.uploads import discard
 from portal import audit
@@ -112,9 +112,19 @@ def _locked_draft(source: DataSource) -> DataSource:
 
 
 def _moved(source: DataSource, entered: Entered) -> None:
-    """Another place: what was seen and ticked of the old one says nothing about it."""
-    if not source._state.adding and source.config != dict(entered.config):
+    """Another place: what was seen and ticked of the old one says nothing about it.
+
+    At the same place, another key may see other things, and what failed may go well now: such levels are asked for again.
+    """
+    if source._state.adding:
+        return
+    if source.config != dict(entered.config):
         source.levels.all().delete()
+        return
+    key = entered.credential or source.credential
+    same = key == source.credential and (entered.credential or oauth.secret_of(key) == dict(entered.secret))
+    again = source.levels.filter(state=Level.State.FAILED) if same else source.levels.exclude(state=Level.State.READING)
+    again.update(state=Level.State.READ, read=None, error="")
 
 
 def _keep_credential(source: DataSource, entered: Entered, by: User | None) -> Credential | None:

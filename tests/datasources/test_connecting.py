@@ -329,6 +329,23 @@ def test_a_source_that_needs_attention_is_connected_anew(cast, as_, draft):
     assert draft.runs.get().state == "queued"
 
 
+def test_another_key_asks_anew_what_there_is_to_choose_from(as_, draft, monkeypatch):
+    Wiki.break_with = ConnectorError("The token was revoked")
+    assert read(draft).state == "failed"
+    Wiki.break_with = None
+    client = as_("builder")
+    client.post(url("data_connect", draft.pk), {"auth": "token", "token-token": TOKEN})
+    assert read(draft).state == "read"
+    assert client.post(url("data_connect", draft.pk), {"auth": "token"}).status_code == 302
+    assert draft.levels.get().read, "the same key sees the same"
+    del Wiki.pages[None][0]
+    monkeypatch.setattr("tests.datasources.places.TOKEN", "another-token")
+    client.post(url("data_connect", draft.pk), {"auth": "token", "token-token": "another-token"})
+    shown = client.get(url("data_offered", draft.pk)).content.decode()
+    assert "Machines" in shown, "what is known stands there meanwhile"
+    assert draft.levels.get().state == "reading"
+
+
 # ---- What a place offers -------------------------------------------------------------------------------------------
 
 
