@@ -32,7 +32,7 @@ Sent = tuple[bytes, Mapping[str, str]]
 class Place:
     """``entered``: names of the form's fields → what is typed; ``way``: how to connect, where there are several.
 
-    ``ticked``: two paths in the tree. ``there`` and ``absent``: names of a document that comes in, and of one that does not.
+    ``ticked``: two paths in the tree. ``there``: names of documents, one of each path; ``absent``: of one that does not come in.
     ``change`` is done at the vendor; ``says`` is in the answer to ``question`` only then. ``send`` makes the delivery that
     tells of it, signed with a secret; ``theirs`` is that secret where the vendor makes it up.
     """
@@ -40,7 +40,7 @@ class Place:
     kind: str
     serve: Callable[[], Any]
     ticked: tuple[tuple[str, ...], ...]
-    there: str
+    there: tuple[str, str]
     absent: str
     change: Callable[[Any], None]
     question: str
@@ -87,7 +87,7 @@ SLACK = Place(
     serve=lambda: slack.SlackServer(small_company(), page=3),
     way="Bot token",
     ticked=(("general",), ("support",)),
-    there="refund",
+    there=("refund", "general"),
     absent="random",
     change=slack_answers_anew,
     question=REFUND,
@@ -108,6 +108,12 @@ def notion_edited(server: notion.NotionServer) -> None:
 def notion_sends(server: notion.NotionServer, secret: str) -> Sent:
     entity = {"id": notion.uid("Leave"), "type": "page"}
     return server.signed({"id": "e1", "type": "page.content_updated", "entity": entity, "data": {}}, secret)
+
+
+def drive_sends(server: google_drive.GoogleDriveServer, secret: str) -> Sent:
+    told = {"channel-id": "c1", "message-number": "2", "resource-state": "change", "channel-token": secret}
+    told["resource-uri"] = "https://www.googleapis.com/drive/v3/changes?alt=json"
+    return b"", {f"x-goog-{name}": value for name, value in told.items()}
 
 
 def github_written(server: github.GitHubServer) -> None:
@@ -193,7 +199,7 @@ PLACES = (
         way="Internal integration",
         entered={"token-token": notion.TOKEN},
         ticked=(("Handbook", "Leave"), ("Engineering", "Releases")),
-        there="Leave",
+        there=("Leave", "Releases"),
         absent="Office",
         change=notion_edited,
         question="With whom is shore leave booked?",
@@ -207,11 +213,12 @@ PLACES = (
         way="Service account",
         entered={"service_account-service_account": google_drive.service_account()},
         ticked=(("My Drive", "Handbook"), ("Sales",)),
-        there="rail.md",
+        there=("rail.md", "terms.md"),
         absent="pay.md",
         change=lambda server: server.edit("t-rail", b"Night trains are booked through the dispatcher Olafsson."),
         question="Who books the night trains?",
         says="dispatcher Olafsson",
+        send=drive_sends,
     ),
     Place(
         kind="github",
@@ -219,7 +226,7 @@ PLACES = (
         way="Personal access token (classic)",
         entered={"token-token": github.TOKEN},
         ticked=(("fernholt/handbook", "Code"), ("fernholt/lab", "Issues")),
-        there="leave.md",
+        there=("leave.md", "balance drifts"),
         absent="scale.py",
         change=github_written,
         question="How long do sabbaticals last?",
@@ -233,7 +240,7 @@ PLACES = (
         entered={"token-email": confluence.EMAIL, "token-token": confluence.TOKEN},
         path="/wiki",
         ticked=(("Handbook",), ("Engineering",)),
-        there="Parental leave",
+        there=("Parental leave", "Releases"),
         absent="Vault codes",
         change=confluence_edited,
         question="When does the release train leave?",
@@ -246,7 +253,7 @@ PLACES = (
         way="Cloud: e-mail and API token",
         entered={"token-email": jira.EMAIL, "token-token": jira.TOKEN},
         ticked=(("Scales (SCALE)",), ("Laboratory (LAB)",)),
-        there="Translate the manual",
+        there=("Translate the manual", "Replace the desiccant"),
         absent="Salary round",
         change=jira_commented,
         question="What is the new desiccant?",
@@ -259,7 +266,7 @@ PLACES = (
         way="Access token",
         entered={"token-token": intercom.TOKEN},
         ticked=(("Billing",), ("FAQ",)),
-        there="Where are my bills?",
+        there=("Where are my bills?", "Where is my refund?"),
         absent="question7",
         change=intercom_replied,
         question="How was the refund for the trombone sent?",
@@ -277,7 +284,7 @@ PLACES = (
             "password-security_token": salesforce.SECURITY_TOKEN,
         },
         ticked=(("Opportunities",), ("Cases",)),
-        there="Turbine is loud",
+        there=("Turbine is loud", "New turbine"),
         absent="Customer7 Ltd",
         change=lambda server: server.put("Case", "500A", Description="A pine marten lived in the nacelle."),
         question="What lived in the nacelle?",
@@ -289,7 +296,7 @@ PLACES = (
         entered={"s-scope": "host", "s-pace": "0"},
         path="/",
         ticked=(("handbook", "travel"), ("blog",)),
-        there="Hotels",
+        there=("Hotels", "Summer"),
         absent="Leave",
         change=lambda server: setattr(
             server.pages["/blog/spring.html"], "text", "The new workshop makes brass sextants for the coast guard."
@@ -308,7 +315,7 @@ PLACES = (
             "s-time_field": "updated_at",
         },
         ticked=(("handbook",), ("minutes",)),
-        there="Crew meeting",
+        there=("Leave", "Crew meeting"),
         absent="Ticket 7",
         change=elasticsearch_written,
         question="Where is the crew meeting?",
