@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from datasources.connectors.base import NodeError, RemoteNode
@@ -62,9 +62,12 @@ class History:
         return self.api.pages("conversations.history", "messages", channel=channel, inclusive=True, **given)
 
     def days(self, channel: str, span: Span) -> Iterator[Day]:
+        return self.days_of(self.pages(channel, span))
+
+    def days_of(self, pages: Iterable[list[Message]]) -> Iterator[Day]:
         """Holds one page and one day at a time."""
         date, held = "", list[Message]()
-        for page in self.pages(channel, span):
+        for page in pages:
             for message in page:
                 day = day_of(stamp(message))
                 if not day:

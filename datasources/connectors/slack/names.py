@@ -60,6 +60,12 @@ class Workspace:
             found = self._all().get(user)
         return found.mail if found else ""
 
+    def names(self, users: Iterable[str]) -> dict[str, str]:
+        """Of those among these that are of this workspace."""
+        with self._lock:
+            people = self._all()
+            return {user: people[user].name for user in users if user in people}
+
     def channel(self, channel: str) -> str:
         with self._lock:
             if self._channels is None:

@@ -2,28 +2,31 @@
 
 Slack has no list of changes, and does not say in which channels something was said. A run from a cursor reads the last days
 of every chosen channel anew (``look_back``): so it sees what was written, edited and deleted there. Threads of those days are
-read anew where the history tells of a change (threads.py), and, as it does not tell of edits of replies, where something
-happened in them lately. Replies in older threads come by the webhook, and when everything is read anew.
+read anew where something happened in them lately. Channels in which nothing changed are passed over (quiet.py). Replies in
+older threads come by the webhook, and when everything is read anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from datasources.connectors.base import Change, Checkpoint, Chosen, Complete, Cursor, Delete, Skipped
-from datasources.connectors.slack.client import Said
+from datasources.connectors.slack.client import PAGE, Said
 from datasources.connectors.slack.documents import Channel, first_second
 from datasources.connectors.slack.history import Day, Span
 from datasources.connectors.slack.listing import Listing
 from datasources.connectors.slack.look import look_at
-from datasources.connectors.slack.messages import midnight, stamp
-from datasources.connectors.slack.threads import Threads
+from datasources.connectors.slack.messages import Message, midnight, stamp
+from datasources.connectors.slack.quiet import Quiet
 
+RECENT = 3 * 86_400.0
+"""Seconds: threads in which something happened so lately are read anew for edits of replies."""
 CLOCK = 300.0
 """Seconds that Slack's clock may be off ours."""
 CHANNELS_A_CHECKPOINT = 50
@@ -35,7 +38,7 @@ class Position:
     """Where a run is. ``since``: Unix seconds at which the last whole run began, 0 for a run over everything.
 
     ``after``: the last channel that is done; ``channel``, ``latest``: one that is begun, and up to where it is left to read.
-    ``whole``: of that one everything is read. ``threads``, ``quiet``: see threads.py.
+    ``whole``: of that one everything is read. ``marks``, ``turn``: see quiet.py.
     """
 
     digest: str
@@ -45,8 +48,8 @@ class Position:
     channel: str = ""
     latest: str = ""
     whole: bool = False
-    threads: Mapping[str, str] = field(default_factory=dict)
-    quiet: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    turn: str = ""
 
     @classmethod
     def read(cls, cursor: Cursor, digest: str, now: float) -> Position:
@@ -54,16 +57,16 @@ class Position:
         if cursor.get("digest") != digest:
             return cls(digest, 0.0, now)
         if "began" not in cursor:
-            threads, quiet = cursor.get("threads") or {}, str(cursor.get("quiet") or "")
-            return cls(digest, float(cursor.get("since") or 0), now, threads=threads, quiet=quiet)
+            marks, turn = cursor.get("marks") or {}, str(cursor.get("turn") or "")
+            return cls(digest, float(cursor.get("since") or 0), now, marks=marks, turn=turn)
         return cls(**{key: cursor[key] for key in cls.__slots__ if key in cursor})
 
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(asdict(self))
 
-    def last(self, threads: Threads) -> Checkpoint:
-        more = {"threads": dict(threads.marks), "quiet": threads.stopped}
-        return Checkpoint({"digest": self.digest, "since": self.began, **more})
+    def last(self, quiet: Quiet, channels: set[str]) -> Checkpoint:
+        marks = {channel: mark for channel, mark in quiet.marks.items() if channel in channels}
+        return Checkpoint({"digest": self.digest, "since": self.began, "marks": marks, "turn": quiet.stopped})
 
 
 def digest_of(chosen: Sequence[Chosen], config: Mapping[str, Any]) -> str:
@@ -81,19 +84,20 @@ class Run:
 
     def __init__(self, listing: Listing, at: Position) -> None:
         self.listing = listing
-        self.threads = Threads(at.threads, at.quiet, at.began)
-        self.at = replace(at, threads=self.threads.marks)
+        self.quiet = Quiet(listing.people, at.marks, at.turn)
+        self.at = replace(at, marks=self.quiet.marks)
         self.gone: list[Delete] = []
         self.channels = 0
         self.nodes = 0
 
     def changes(self) -> Iterator[Change]:
         since = self.at.since
-        for channel in self.listing.channels():
+        channels = self.listing.channels()
+        for channel in channels:
             if channel.id > self.at.after:
                 yield from self._channel(channel)
         yield from self.gone
-        yield self.at.last(self.threads)
+        yield self.at.last(self.quiet, {channel.id for channel in channels})
         if not since:
             yield Complete(None)
 
@@ -128,7 +132,6 @@ class Run:
     def _whole(self, channel: Channel) -> Iterator[Change]:
         """A channel that comes in: itself, and its history as far as it has to be read."""
         listing, site = self.listing, self.listing.history.scribe.site
-        self.threads.open(channel.id)
         latest = self.at.latest if self.at.channel == channel.id else ""
         whole = not self.at.since or (self.at.channel == channel.id and self.at.whole)
         if not channel.member:
@@ -145,20 +148,51 @@ class Run:
             yield Skipped(channel.node(site), str(said))
 
     def _history(self, channel: Channel, whole: bool, latest: str) -> Iterator[Change]:
-        first = self.listing.oldest(channel)
+        first, history = self.listing.oldest(channel), self.listing.history
         if whole:
-            yield from self._days(channel, Span(first, latest), whole=True)
+            span = Span(first, latest)
+            yield from self._days(channel, span, history.pages(channel.id, span), whole=True)
             return
-        oldest = max(first, first_second(self._window()), key=lambda ts: float(ts or 0))
-        came_in = yield from self._days(channel, Span(oldest, latest), whole=False)
+        oldest = max(first, first_second(self._window(self.at.since)), key=lambda ts: float(ts or 0))
+        span = Span(oldest, latest)
+        pages = history.pages(channel.id, span)
+        head = list(_at_most(pages, PAGE))
+        messages = [message for page in head for message in page]
+        if len(messages) <= PAGE and not latest and self.quiet.is_quiet(channel, messages):
+            yield from self._nothing_new(channel, messages)
+            return
+        came_in = yield from self._days(channel, span, chain(head, pages), whole=False)
         if came_in and oldest != first:
-            yield from self._days(channel, Span(first, f"{int(float(oldest)) - 1}.999999"), whole=True)
+            span = Span(first, f"{int(float(oldest)) - 1}.999999")
+            yield from self._days(channel, span, history.pages(channel.id, span), whole=True)
 
-    def _days(self, channel: Channel, span: Span, *, whole: bool) -> Generator[Change, None, bool]:
+    def _nothing_new(self, channel: Channel, messages: list[Message]) -> Iterator[Change]:
+        """Only what the history does not tell of: edits of replies."""
+        self._remember(channel, messages)
+        days = self.listing.history.days_of([messages])
+        threads = [stamp(m) for day in days for m in day.starters if _active(m) >= self.at.since - RECENT]
+        if self.quiet.turn(channel, len(threads)):
+            for thread in threads:
+                yield from self.listing.one_thread(channel, thread, known=True)
+
+    def _remember(self, channel: Channel, messages: list[Message]) -> None:
+        """What the next run will find of these where nothing changes."""
+        oldest = midnight(self._window(self.at.began))
+        lately = [message for message in messages if float(stamp(message) or 0) >= oldest]
+        self.quiet.marks[channel.id] = self.quiet.mark(channel, lately)
+
+    def _days(
+        self, channel: Channel, span: Span, pages: Iterable[list[Message]], *, whole: bool
+    ) -> Generator[Change, None, bool]:
         """Gives whether the app itself was let in meanwhile: then nothing older is known yet."""
         expected = _date(span.latest or self.at.began)
-        came_in = whole
-        for day in self.listing.history.days(channel.id, span):
+        # Broken off, it is told again, whatever is said and taken back until then.
+        self.quiet.marks.pop(channel.id, None)
+        came_in, lately = whole, list[Message]()
+        oldest = midnight(self._window(self.at.began))
+        for day in self.listing.history.days_of(pages):
+            if len(lately) <= PAGE and midnight(day.date) >= oldest:
+                lately += day.messages
             came_in = came_in or self._came_in(day)
             yield from self._day(channel, day, whole=whole)
             if not whole:
@@ -167,6 +201,8 @@ class Run:
             yield from self._within(channel, day.date, came_in)
         if not whole:
             self._emptied(channel, expected, _date(span.oldest))
+        if not span.latest:
+            self._remember(channel, lately)
         return came_in
 
     def _within(self, channel: Channel, date: str, whole: bool) -> Iterator[Change]:
@@ -180,7 +216,7 @@ class Run:
         listing, since = self.listing, self.at.since
         yield from listing.one_day(channel, day)
         for message in day.starters:
-            if self.threads.due(channel.id, message, since - CLOCK) or whole:
+            if whole or _active(message) >= since - RECENT:
                 yield from listing.one_thread(channel, stamp(message), known=bool(since))
         if not since:
             return
@@ -189,11 +225,11 @@ class Run:
                 yield Delete(f"thread:{channel.id}:{stamp(message)}")
         first = listing.oldest(channel)
         for thread in day.shown:
-            if float(thread) < midnight(self._window()) and float(thread) >= float(first or 0):
+            if float(thread) < midnight(self._window(since)) and float(thread) >= float(first or 0):
                 yield from listing.one_thread(channel, thread, known=True)
 
-    def _window(self) -> str:
-        begun = datetime.fromtimestamp(self.at.since, UTC) - timedelta(days=self.listing.look_back)
+    def _window(self, since: float) -> str:
+        begun = datetime.fromtimestamp(since, UTC) - timedelta(days=self.listing.look_back)
         return begun.date().isoformat()
 
     def _emptied(self, channel: Channel, last: date, first: date) -> None:
@@ -211,6 +247,22 @@ class Run:
             and float(stamp(message)) >= self.at.since - CLOCK
             for message in day.messages
         )
+
+
+def _at_most(pages: Iterable[list[Message]], number: int) -> Iterator[list[Message]]:
+    """Pages until there are more than so many messages."""
+    met = 0
+    for page in pages:
+        met += len(page)
+        yield page
+        if met > number:
+            return
+
+
+def _active(message: Message) -> float:
+    """When something last happened in a thread that Slack tells of with its first message."""
+    edited = (message.get("edited") or {}).get("ts")
+    return max(float(ts or 0) for ts in (stamp(message), message.get("latest_reply"), edited))
 
 
 def _date(ts: str | float) -> date:

@@ -24,7 +24,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
-from datasources.connectors.slack import run, threads
+from datasources.connectors.slack import quiet, run
 from datasources.connectors.slack.connector import Slack
 from datasources.ingestion.extract import Extractor
 from datasources.ingestion.results import Limits
@@ -443,8 +443,49 @@ def test_a_new_reply_in_a_thread_of_the_last_days_is_seen(place: Place) -> None:
     assert {key for key in after if before.get(key) != after[key]} == {f"thread:C02:{begun}"}
 
 
+def test_a_channel_in_which_nothing_changed_is_told_alone(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    told = [c.node.external_id for c in seen.run(place.connector()).changes if isinstance(c, Upsert)]
+    assert told == ["channel:C01", f"thread:C01:{place.thread}", "channel:C02", "channel:C04"]
+    place.slack.say("C04", "And dropped in July", at=days_ago(4, 11))
+    changes = seen.run(place.connector()).changes
+    assert {c.node.external_id.split(":")[1] for c in changes if isinstance(c, Upsert)} == {"C01", "C02", "C04"}
+    assert {c.external_id.split(":")[1] for c in changes if isinstance(c, Delete)} == {"C04"}
+
+
+def test_people_who_are_renamed_are_renamed_in_quiet_channels_too(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.slack.person("U2", "Ben Odermatt", "ben@acme.example")
+    before = seen.versions()
+    after = seen.run(place.connector()).versions()
+    day = f"day:C01:{day_of(str(days_ago(2)))}"
+    assert {day, f"thread:C01:{place.thread}"} <= {key for key in after if before.get(key) != after[key]}
+
+
+def test_what_was_said_and_taken_back_around_a_broken_run_leaves_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "NODES_A_CHECKPOINT", 1)
+    seen = Seen().run(place.connector())
+    slip = place.slack.say("C01", "Our password is hunter2", at=days_ago(3, 11))
+    steps = place.connector().changes(seen.cursor, ALL)
+    day = f"day:C01:{day_of(slip)}"
+    for change in steps:
+        if isinstance(change, Checkpoint) and day in {
+            c.node.external_id for c in seen.changes if isinstance(c, Upsert)
+        }:
+            break
+        seen.take_all(iter([change]))
+    seen.take_all(iter([change]))
+    steps.close()
+    seen.take_all(place.connector().changes(seen.cursor, ALL))
+    place.slack.remove("C01", slip)
+    before = seen.versions()[day]
+    assert seen.run(place.connector()).versions()[day] != before
+
+
 def test_a_deleted_reply_shows_in_the_history(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "MOST_QUIET", 0)
+    monkeypatch.setattr(quiet, "MOST_THREADS", 0)
     seen = Seen().run(place.connector())
     before = seen.versions()
     place.slack.remove("C01", place.reply)
@@ -455,7 +496,7 @@ def test_a_deleted_reply_shows_in_the_history(place: Place, monkeypatch: pytest.
 def test_where_quiet_threads_are_many_a_run_reads_some_and_the_next_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threads, "MOST_QUIET", 2)
+    monkeypatch.setattr(quiet, "MOST_THREADS", 2)
     replies = {}
     for number in range(5):
         channel = place.slack.open(f"C5{number}", f"busy-{number}")
@@ -473,7 +514,7 @@ def test_where_quiet_threads_are_many_a_run_reads_some_and_the_next_goes_on(
         assert sum(path.endswith("conversations.replies") for _, path in place.server.requests) <= 3
     # The first turn also looks at the thread of #general, which has two pages.
     assert found == [{"C50"}, {"C51", "C52"}, {"C53", "C54"}]
-    assert seen.run(place.connector()).cursor["quiet"] in ("C50", "")
+    assert seen.run(place.connector()).cursor["turn"] in ("C50", "")
 
 
 def test_a_channel_that_is_joined_brings_in_its_old_threads(place: Place) -> None:
