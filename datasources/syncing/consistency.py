@@ -18,13 +18,18 @@ from datasources.syncing.job import Job
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+_TOLD = ("parents", "tags", "readers", "modified", "remote_created")
+"""What node_payload reads."""
 
 
 def follow_moves(job: Job) -> None:
     """Set parents, tags, readers and times in the index where SQL has newer ones; no passage is embedded again for them."""
     behind = Node.objects.filter(source=job.source, document__behind=True).select_related("document")
-    behind = behind.defer("document__text").order_by("pk")
-    while nodes := list(behind[:BATCH]):
+    behind = behind.only(*_TOLD, "document__indexed_space").order_by("pk")
+    last = UUID(int=0)
+    # Each batch begins after the one before: rows that are done are not passed again and again.
+    while nodes := list(behind.filter(pk__gt=last)[:BATCH]):
+        last = nodes[-1].pk
         job.lease.check()
         changes: dict[str, list[tuple[Selector, dict[str, Any]]]] = defaultdict(list)
         for node in nodes:
