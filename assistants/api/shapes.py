@@ -143,7 +143,6 @@ class MessageShape(serializers.ModelSerializer[Message]):
         shown = self._shown(row)
         return [source.as_json() for source in shown.sources if not source.cited] if shown else []
 
-
     @extend_schema_field(TableResultShape(many=True))
     def get_tables(self, row: Message) -> Any:
         """What tables gave: the SQL that the model wrote, and its rows. Withheld where the caller may not read one of them."""

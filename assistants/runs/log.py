@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-EventType = Literal["started", "step", "passages", "table", "token", "citation", "action", "completed", "stopped", "error"]
+EventType = Literal[
+    "started", "step", "passages", "table", "token", "citation", "action", "completed", "stopped", "error"
+]
 LAST: Final = frozenset({"completed", "stopped", "error"})
 
 

@@ -5,6 +5,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   kept = active && event.detail.target?.contains(active) && active.id ? { id: active.id, start: active.selectionStart, end: active.selectionEnd } : null;
 });
 document.addEventListener("htmx:afterSettle", (event) => {
+  // Typed on after the page was sent, before it was there: what stands in the field is asked for, too.
+  for (const field of event.detail.elt?.querySelectorAll?.("input[type=search]") ?? []) {
+    if (field.value !== field.defaultValue) field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
   if (kept) {
     const again = document.getElementById(kept.id);
     if (again && document.activeElement !== again) {

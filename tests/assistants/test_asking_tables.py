@@ -288,7 +288,9 @@ def test_schemas_stay_within_what_the_model_reads():
     from assistants.answering.table_prompts import within
     from datasources.reading_tables import Sheet
 
-    columns = [{"name": f"c{n}", "label": f"c{n}", "type": "text", "samples": ["x" * 40], "nulls": 0} for n in range(80)]
+    columns = [
+        {"name": f"c{n}", "label": f"c{n}", "type": "text", "samples": ["x" * 40], "nulls": 0} for n in range(80)
+    ]
     sheets = [Sheet(uuid4(), uuid4(), f"t{n}", f"t{n}", columns, 1, 0, "d") for n in range(8)]
     assert len(within(sheets, 15_000)) in (2, 3)
     assert len(within(sheets, 10)) == 1

@@ -170,6 +170,8 @@ def test_7_the_answer_streams_cites_and_opens_the_source_at_the_passage(page, ve
     finished(page)
     finished(second)
     expect(answer(second)).to_contain_text("240 hours of advanced sick leave")
+    for tab in (page, second):
+        expect(answer(tab).get_by_role("button", name="Copy the code")).to_be_visible()
     assert answer(second).locator(".answer-body").inner_text() == answer(page).locator(".answer-body").inner_text()
     second.close()
 

@@ -263,7 +263,7 @@ def test_what_is_inside_an_archive_can_be_chosen(place: Disk) -> None:
 def test_the_registry_knows_its_kinds() -> None:
     assert connector_class("folder") is Folder
     assert set(CONNECTORS) >= {"folder", "upload"}
-    with pytest.raises(ConnectorError, match="folder, upload"):
+    with pytest.raises(ConnectorError, match="folder, github"):
         connector_class("fax")
 
 
