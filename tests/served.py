@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -43,7 +44,8 @@ class Served:
         doomed = [*(own if children else ()), *(postgres if database else ())]
         root.send_signal(signal.SIGKILL)
         for process in doomed:
-            process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself just now
+                process.send_signal(signal.SIGKILL)
         root.wait()
         psutil.wait_procs(doomed, timeout=10)
         if root.stdout is not None:
