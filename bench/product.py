@@ -135,7 +135,11 @@ class Portal:
         root = psutil.Process(self.process.pid)
         # The database's server leaves its parent; it is known by its directory.
         apart = [p for p in psutil.process_iter(["cmdline"]) if str(self.data) in " ".join(p.info["cmdline"] or [])]
-        return {root, *root.children(recursive=True), *apart, *(c for p in apart for c in p.children())}
+        found = {root, *root.children(recursive=True), *apart}
+        for process in apart:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended while we looked
+                found.update(process.children())
+        return found
 
 
 def _called(name: str, command: Sequence[str]) -> str:
