@@ -1,5 +1,22 @@
-from .assistant import Assistant, AssistantVersion
+from .assistant import Assistant, AssistantVersion, Favourite, Picture, SpaceDefault
 from .conversation import Citation, Conversation, EventBatch, Message
 from .feedback import Feedback
+from .insight import Likeness, QuestionVector, UseDay
+from .vetting import VettingRequest
 
-__all__ = ["Assistant", "AssistantVersion", "Citation", "Conversation", "EventBatch", "Feedback", "Message"]
+__all__ = [
+    "Assistant",
+    "AssistantVersion",
+    "Citation",
+    "Conversation",
+    "EventBatch",
+    "Favourite",
+    "Feedback",
+    "Likeness",
+    "Message",
+    "Picture",
+    "QuestionVector",
+    "SpaceDefault",
+    "UseDay",
+    "VettingRequest",
+]

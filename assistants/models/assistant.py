@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 
 from datasources.access import readable_branches
 from datasources.retrieval.types import Branch
-from portal.models import Credential, Membership, User, Workspace
+from portal.models import Credential, Membership, Space, User, Workspace
 
 HANDLE = RegexValidator(r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$", "3 to 40 small letters, digits and hyphens, a letter first.")
 
@@ -76,6 +76,16 @@ class Assistant(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
     archived = models.DateTimeField(null=True, blank=True)
+    # An admin took it out of the gallery: whoever knows it still asks it.
+    hidden = models.DateTimeField(null=True, blank=True)
+    vetted = models.DateTimeField(null=True, blank=True)
+    vetted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    vetted_until = models.DateTimeField(null=True, blank=True)
+    # Whether everybody who may ask it may read how it works.
+    shows_instructions = models.BooleanField(default=False)
+    # What it was installed from: plain ids, the rows live on a higher floor.
+    template = models.UUIDField(null=True, blank=True, db_index=True)
+    template_version = models.PositiveIntegerField(null=True, blank=True)
 
     objects = AssistantQuerySet.as_manager()
 
@@ -113,6 +123,12 @@ class Assistant(models.Model):
 class AssistantVersion(models.Model):
     """An immutable snapshot; every message and every feedback row names the version that made it."""
 
+    class Retrieval(models.TextChoices):
+        SEARCH = "search", "Search for what fits the question"
+        NEWEST = "newest", "Include the newest until full"
+        TABLES = "tables", "Ask tables only"
+        NONE = "none", "Nothing"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -136,7 +152,14 @@ class AssistantVersion(models.Model):
     last_days = models.PositiveSmallIntegerField(null=True, blank=True)
     # A question that tables of its knowledge fit is asked of them by SQL.
     queries_tables = models.BooleanField(default=True)
+    # How it finds what to answer from. With no knowledge it finds nothing, whatever stands here.
+    retrieval = models.CharField(max_length=8, choices=Retrieval, default=Retrieval.SEARCH)
     starters = models.JSONField(default=list, blank=True)
+    # Words that the gallery filters by; tags of documents are ``tags_all`` and ``tags_none``.
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    picture = models.ForeignKey("Picture", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # What whoever saved it says of the change.
+    note = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -146,3 +169,45 @@ class AssistantVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} v{self.number}"
+
+
+def _picture_path(picture: Picture, name: str) -> str:
+    return f"pictures/{picture.workspace_id}/{picture.pk}.webp"
+
+
+class Picture(models.Model):
+    """An uploaded picture of an assistant, re-encoded: never the bytes that came in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    file = models.FileField(upload_to=_picture_path)
+    created = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Favourite(models.Model):
+    """A person keeps an assistant at hand."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="favourite_assistants")
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="favourites")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "assistant"], name="favourite_once")]
+        ordering = ["created"]
+
+    def __str__(self) -> str:
+        return f"{self.user} keeps {self.assistant}"
+
+
+class SpaceDefault(models.Model):
+    """Who answers people of a space where no assistant was chosen."""
+
+    space = models.OneToOneField(Space, on_delete=models.CASCADE, related_name="+")
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="default_of")
+
+    def __str__(self) -> str:
+        return f"{self.assistant} in {self.space}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from portal.models import Membership, User, Workspace
@@ -79,6 +80,8 @@ class Message(models.Model):
     content = models.TextField(blank=True)
     # Of a question: where alone to look, [{"data_source": id, "parents_in": [ids] | null}]; empty does not narrow.
     narrow = models.JSONField(default=list, blank=True)
+    # Of a question that names several assistants: who answers after the first, in order.
+    then = ArrayField(models.UUIDField(), default=list, blank=True)
     status = models.CharField(max_length=12, choices=Status, default=Status.COMPLETED)
     error_code = models.CharField(max_length=40, blank=True)
     error_detail = models.CharField(max_length=500, blank=True)
@@ -110,6 +113,11 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation", "created"], name="message_order"),
+            models.Index(
+                fields=["assistant", "-created"],
+                name="answers_of_one",
+                condition=models.Q(role="assistant", via="portal"),
+            ),
             models.Index(
                 fields=["lease_until"], name="message_open", condition=models.Q(status__in=["queued", "running"])
             ),
