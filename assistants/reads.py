@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -78,6 +78,20 @@ def what_it_reads(membership: Membership, version: AssistantVersion) -> Reads:
 
 def _sorted(nodes: dict[UUID, Node], ids: set[UUID]) -> list[Node]:
     return sorted((nodes[key] for key in ids if key in nodes), key=lambda node: node.path.lower())
+
+
+def names_for(membership: Membership, *versions: AssistantVersion | None) -> Callable[[UUID], str | None]:
+    """What this person calls the sources and nodes of these versions' knowledge, for ``differences``. Two queries and those
+    of visibility, however many versions."""
+    rows = [row for version in versions if version for row in version.knowledge if row.get("data_source")]
+    wanted = {UUID(str(row["data_source"])) for row in rows}
+    chosen = _ids(rows, "parents_in") | _ids(rows, "parents_not_in")
+    sources = DataSource.objects.visible_to(membership).filter(pk__in=wanted).values_list("pk", "name")
+    names: dict[UUID, str] = dict(sources) if wanted else {}
+    if chosen:
+        nodes = Node.objects.browsable_by(membership).filter(pk__in=chosen).values_list("pk", "path", "title")
+        names |= {pk: path or title for pk, path, title in nodes}
+    return names.get
 
 
 def sources_of(membership: Membership, versions: Iterable[AssistantVersion]) -> dict[UUID, list[DataSource]]:
