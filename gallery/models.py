@@ -57,11 +57,15 @@ class Template(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, blank=True, on_delete=models.CASCADE, related_name="templates")
     slug = models.SlugField(max_length=60)
     department = models.CharField(max_length=40, blank=True)
+    task = models.CharField(max_length=40, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     # Its offerers asked that it be offered in every workspace; the platform operator decides.
     wants_everywhere = models.BooleanField(default=False)
     featured = models.BooleanField(default=False)
+    # What people install; empty until one was approved.
     latest = models.ForeignKey("TemplateVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+    # What waits for a decision, a first version or a later one; people keep the latest meanwhile.
+    offered = models.ForeignKey("TemplateVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # The assistant that it was made of, where it was made here.
     assistant = models.ForeignKey(Assistant, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     offered_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -95,6 +99,8 @@ class TemplateVersion(models.Model):
     sample_question = models.CharField(max_length=300, blank=True)
     sample_answer = models.TextField(blank=True, max_length=4000)
     note = models.CharField(max_length=200, blank=True)
+    # SHA-256 of the file that came with the product: one that has not changed is not read again.
+    digest = models.CharField(max_length=64, blank=True)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
