@@ -22,9 +22,12 @@ class WorkspaceMade:
 
 @dataclass(frozen=True, slots=True)
 class MemberLeft:
+    """``hand_over_to``: the user who takes what only the one who left looked after; none: it stays without anybody."""
+
     workspace: UUID
     user: int
     by: int | None
+    hand_over_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from portal import audit, events
 from portal.models import Invitation, Membership, Role, Space, User, Workspace
+from portal.registry import LeftBehind, registries
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -223,23 +224,53 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
     )
 
 
+def left_behind(membership: Membership) -> list[LeftBehind]:
+    """What only this person looks after, as the floors above say it: somebody else can take it over when they leave."""
+    found = [ask(membership) for ask in registries.leaving]
+    return [one for one in found if one and one.count]
+
+
 @transaction.atomic
-def deactivate(membership: Membership, *, by: User) -> None:
-    """The person leaves this workspace; their account, and other workspaces, stay."""
+def deactivate(membership: Membership, *, by: User, hand_over_to: Membership | None = None) -> None:
+    """The person leaves this workspace; their account, and other workspaces, stay. Nobody gets their conversations.
+
+    ``hand_over_to``: who takes what only they looked after. Raises ValidationError with a sentence.
+    """
     if not membership.active:
         return
     _keep_an_admin(membership)
+    _check_heir(membership, hand_over_to)
     membership.active = False
     membership.save(update_fields=["active"])
     membership.api_keys.filter(revoked=None).update(revoked=timezone.now())
     for space in Space.objects.filter(workspace=membership.workspace, members=membership.user):
         space.members.remove(membership.user)
-    audit.record("membership.deactivate", workspace=membership.workspace, actor=by, target=membership)
-    events.send(events.MemberLeft(membership.workspace_id, membership.user_id, by.pk if by else None))
+    heir = hand_over_to.user if hand_over_to else None
+    audit.record(
+        "membership.deactivate",
+        workspace=membership.workspace,
+        actor=by,
+        target=membership,
+        after={"hand_over_to": str(heir)} if heir else None,
+    )
+    events.send(
+        events.MemberLeft(membership.workspace_id, membership.user_id, by.pk if by else None, heir.pk if heir else None)
+    )
+
+
+def _check_heir(membership: Membership, heir: Membership | None) -> None:
+    if heir is None:
+        return
+    here = Membership.objects.active().filter(pk=heir.pk, workspace=membership.workspace_id)
+    if heir.pk == membership.pk or not here.exists():
+        raise ValidationError("Choose somebody else of this workspace to take over.")
 
 
 @transaction.atomic
 def reactivate(membership: Membership, *, by: User) -> None:
+    """Back in, with the role that they had; what was handed over stays handed over, and spaces list them anew."""
+    if membership.active:
+        return
     membership.active = True
     membership.save(update_fields=["active"])
     audit.record("membership.reactivate", workspace=membership.workspace, actor=by, target=membership)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    from portal.models import Credential, Workspace
+    from portal.models import Credential, Membership, Workspace
 
 T = TypeVar("T")
 
@@ -113,6 +113,16 @@ class CredentialKind:
     entered: str
 
 
+class LeftBehind(NamedTuple):
+    """What only somebody who leaves looks after, in words ("2 assistants: @hr-leave, @travel"), and how many that are.
+
+    Whoever takes it over is named in ``events.MemberLeft.hand_over_to``.
+    """
+
+    words: str
+    count: int
+
+
 @dataclass(slots=True)
 class Registries:
     menu: Registry[MenuItem] = field(default_factory=Registry)
@@ -123,6 +133,8 @@ class Registries:
     palette: Registry[PaletteSource] = field(default_factory=Registry)
     # By the kind of the credential.
     credential_kinds: Registry[CredentialKind] = field(default_factory=Registry)
+    # What a person would leave behind in their workspace, for whoever lets them go; none where there is nothing.
+    leaving: Registry[Callable[[Membership], LeftBehind | None]] = field(default_factory=Registry)
     # Called (or awaited) once before "ready" is printed: imports and models that the first question would wait for.
     warm_ups: Registry[Callable[[], Any]] = field(default_factory=Registry)
     # Called on the way down, last added first.
