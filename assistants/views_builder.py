@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from assistants import lifecycle
 from assistants.errors import Refused
-from assistants.forms import AssistantForm
+from assistants.forms_builder import AssistantForm
 from assistants.models import Assistant, AssistantVersion, Message
 from assistants.states import STEPS, WITHOUT_SAVING, state_of
 from assistants.views_conversations import model_state

@@ -14,7 +14,7 @@ from assistants.answering.spec import Said
 from assistants.conversations import stop_here, try_draft
 from assistants.errors import Refused
 from assistants.following import follow, sse
-from assistants.forms import AssistantForm
+from assistants.forms_builder import AssistantForm
 from assistants.models import Assistant
 from assistants.views_answers import event_stream
 from portal.access import WorkspaceRequest, async_workspace_view, workspace_view

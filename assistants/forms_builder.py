@@ -1,0 +1,206 @@
+"""The builder's form: what a person makes an assistant of, checked by the same rules as the API's drafts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from assistants.drafts import MOST_DAYS, MOST_STARTERS, checked_fields, checked_handle
+from assistants.forms import ModelChoice
+from assistants.models import Assistant, AssistantVersion
+from assistants.models.assistant import HANDLE
+from portal.models import Membership
+
+COLOURS = ("slate", "red", "amber", "green", "teal", "blue", "violet", "pink")
+
+
+class TagsField(forms.CharField):
+    """Tags with commas between, as a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "data-tags": ""})
+        super().__init__(required=False, max_length=4000, widget=widget, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        parts = [part.strip() for part in str(self.prepare_value(value) or "").split(",")]
+        return list(dict.fromkeys(part for part in parts if part))
+
+
+def _midnight(day: date | None, days: int = 0) -> datetime | None:
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min)) if day else None
+
+
+class AssistantForm(forms.Form):
+    """Everything that a version keeps, and the handle and stage of the assistant itself."""
+
+    name = forms.CharField(max_length=80, label="Name", error_messages={"required": "Give it a name."})
+    handle = forms.CharField(
+        max_length=40,
+        label="Handle",
+        validators=[HANDLE],
+        help_text="People write @handle in a question. Small letters, digits and hyphens.",
+        error_messages={"required": "Give it a handle, such as leave-policy."},
+    )
+    emoji = forms.CharField(max_length=16, required=False, label="Emoji")
+    colour = forms.ChoiceField(choices=[(c, c.title()) for c in COLOURS], required=False, label="Colour")
+    description = forms.CharField(
+        max_length=300,
+        required=False,
+        label="What it does, in one line",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Shown in the gallery; people choose by it.",
+    )
+    instructions = forms.CharField(
+        max_length=20_000,
+        required=False,
+        label="Instructions",
+        widget=forms.Textarea(attrs={"rows": 9}),
+        help_text="How it should work: its task, for whom, in what tone, what to leave out.",
+    )
+    searches = forms.ChoiceField(
+        label="What it searches",
+        choices=[
+            ("chosen", "What I choose below"),
+            ("all", "All that whoever asks may read"),
+            ("none", "Nothing: it answers without sources"),
+        ],
+        initial="chosen",
+        widget=forms.RadioSelect,
+    )
+    knowledge = forms.JSONField(required=False, label="Knowledge", widget=forms.HiddenInput)
+    tags_all = TagsField(label="Must have all of these tags", help_text="Tags with commas between.")
+    tags_none = TagsField(label="Must have none of these")
+    time = forms.ChoiceField(
+        label="From when",
+        choices=[("any", "Any time"), ("last", "The last days"), ("between", "Between two days")],
+        initial="any",
+        required=False,
+    )
+    last_days = forms.IntegerField(label="Days", min_value=1, max_value=MOST_DAYS, required=False)
+    since = forms.DateField(
+        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label="To, that day included", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    model = ModelChoice(label="Model")
+    temperature = forms.FloatField(
+        min_value=0,
+        max_value=2,
+        required=False,
+        label="Temperature",
+        widget=forms.NumberInput(attrs={"step": "0.1"}),
+        help_text="0 keeps to the sources, higher varies more. Empty leaves it to the model.",
+    )
+    queries_tables = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Ask tables by SQL",
+        help_text="Where its knowledge holds tables that fit a question, the model writes a query, and the answer shows both.",
+    )
+    starters = forms.CharField(
+        required=False,
+        label="Starter questions",
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=f"One a line, at most {MOST_STARTERS}. People see them before they ask.",
+    )
+    stage = forms.ChoiceField(choices=Assistant.Stage.choices, initial=Assistant.Stage.BETA, label="Stage")
+
+    def __init__(
+        self, *args: Any, membership: Membership, assistant: Assistant | None = None, trial: bool = False, **kwargs: Any
+    ) -> None:
+        """``trial``: nothing is saved, so that name and handle may still be missing."""
+        super().__init__(*args, **kwargs)
+        self.membership, self.assistant = membership, assistant
+        # What ``save_version`` takes, once the form is valid.
+        self.version_fields: dict[str, Any] = {}
+        version = assistant.latest if assistant else None
+        current = (version.credential, version.model) if version else (None, "")
+        self.fields["model"].offer(membership, current)  # type: ignore[attr-defined]
+        if trial:
+            del self.fields["handle"]
+            self.fields["name"].required = False
+        for name, field in self.fields.items():
+            if field.help_text:
+                field.widget.attrs["aria-describedby"] = f"help-{name}"
+
+    @classmethod
+    def for_version(cls, membership: Membership, assistant: Assistant, version: AssistantVersion) -> AssistantForm:
+        """The form filled from a stored version."""
+        model = f"{version.credential_id}|{version.model}" if version.credential_id and version.model else ""
+        initial = {
+            "handle": assistant.handle,
+            "stage": assistant.stage,
+            "model": model,
+            "starters": "\n".join(version.starters),
+            "knowledge": version.knowledge,
+            "tags_all": version.tags_all,
+            "tags_none": version.tags_none,
+            "time": "last" if version.last_days else "between" if version.since or version.until else "any",
+            "last_days": version.last_days,
+            "since": timezone.localdate(version.since) if version.since else None,
+            "until": timezone.localdate(version.until - timedelta(microseconds=1)) if version.until else None,
+            "searches": "all" if version.reads_all else "chosen" if version.knowledge else "none",
+        } | {
+            name: getattr(version, name)
+            for name in ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables")
+        }
+        return cls(membership=membership, assistant=assistant, initial=initial)
+
+    def clean_handle(self) -> str:
+        try:
+            return checked_handle(self.membership.workspace, self.cleaned_data["handle"], self.assistant)
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
+
+    def clean_starters(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["starters"].splitlines() if line.strip()]
+        if len(lines) > MOST_STARTERS:
+            raise ValidationError(f"These are {len(lines)} questions; keep the best {MOST_STARTERS}.")
+        if long := next((line for line in lines if len(line) > 200), None):
+            raise ValidationError(f"Keep each under 200 characters; this one is longer: {long[:60]}…")
+        return lines
+
+    def clean(self) -> dict[str, Any]:
+        """The same checks that the API's drafts go through, said where the field is."""
+        data = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        kept = self.assistant.latest.knowledge if self.assistant and self.assistant.latest else []
+        try:
+            self.version_fields = checked_fields(self.membership, self._version_fields(data), kept)
+        except ValidationError as error:
+            for name, words in error.message_dict.items():
+                field = {"credential": "model", "reads_all": "knowledge"}.get(name, name)
+                self.add_error(field if field in self.fields else None, words)
+        return data
+
+    def _version_fields(self, data: dict[str, Any]) -> dict[str, Any]:
+        credential, model = data["model"]
+        searches = data["searches"]
+        knowledge = {"all": None, "none": []}.get(searches, data["knowledge"] or [])
+        if searches == "chosen" and not knowledge:
+            raise ValidationError(
+                {"knowledge": "Choose what it reads in the tree, or say that it reads everything or nothing."}
+            )
+        same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
+        part = {name: data[name] for name in (*same, "tags_all", "tags_none")}
+        return {"credential": credential, "model": model, "knowledge": knowledge} | part | self._window(data)
+
+    def _window(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The time window that is chosen; what is filled in of the others does not count."""
+        last, between = data["time"] == "last", data["time"] == "between"
+        if last and not data["last_days"]:
+            raise ValidationError({"last_days": "Say how many days, or choose any time."})
+        return {
+            "last_days": data["last_days"] if last else None,
+            "since": _midnight(data["since"]) if between else None,
+            "until": _midnight(data["until"], 1) if between else None,
+        }
