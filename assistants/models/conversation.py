@@ -119,6 +119,11 @@ class Message(models.Model):
                 condition=models.Q(role="assistant", via="portal"),
             ),
             models.Index(
+                fields=["assistant", "-created"],
+                name="unanswered_of_one",
+                condition=models.Q(role="assistant", via="portal", found=False),
+            ),
+            models.Index(
                 fields=["lease_until"], name="message_open", condition=models.Q(status__in=["queued", "running"])
             ),
         ]

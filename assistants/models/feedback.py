@@ -35,6 +35,7 @@ class Feedback(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message", "user"], name="one_thumb_each")]
+        indexes = [models.Index(fields=["-created"], name="feedback_newest")]
 
     def __str__(self) -> str:
         return "up" if self.up else "down"

@@ -3,6 +3,7 @@
 from .governing import ApiKey, AuditEvent, Credential, Notice, UsageRecord
 from .people import Invitation, Membership, Role, Space, User, UserManager, Workspace
 from .spending import Budget, Hold, ModelOffer, Price, Spending
+from .usage_days import UsageDay
 
 __all__ = [
     "ApiKey",
@@ -18,6 +19,7 @@ __all__ = [
     "Role",
     "Space",
     "Spending",
+    "UsageDay",
     "UsageRecord",
     "User",
     "UserManager",

@@ -116,7 +116,12 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["workspace", "-id"]), models.Index(fields=["workspace", "action", "-id"])]
+        indexes = [
+            models.Index(fields=["workspace", "-id"]),
+            models.Index(fields=["workspace", "action", "-id"]),
+            models.Index(fields=["workspace", "actor", "-id"], name="audit_by_person"),
+            models.Index(fields=["object_id", "object_type", "-id"], name="audit_of_one"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.object_name}"
