@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from assistants.models import Assistant
+from assistants.answering import variables
+from assistants.models import Assistant, AssistantVersion, Picture
 from assistants.models.assistant import HANDLE
 from datasources.models import DataSource, Node
 from portal.models import Credential, Membership, Workspace
@@ -34,6 +35,9 @@ FIELDS: Final = (
     "last_days",
     "queries_tables",
     "starters",
+    "retrieval",
+    "tags",
+    "picture",
 )
 """What a version is made of. ``knowledge`` None is all that its reader may read (``reads_all``); an empty list nothing."""
 
@@ -42,6 +46,7 @@ LONGEST_INSTRUCTIONS = 20_000
 MOST_BRANCHES = 500
 MOST_TAGS = 50
 MOST_STARTERS = 6
+MOST_LABELS = 12
 MOST_DAYS = 3650
 
 
@@ -93,12 +98,52 @@ def checked_fields(
         raise ValidationError({"last_days": "Choose the last days, or a time from and to, not both."})
     if "queries_tables" in fields and not isinstance(fields["queries_tables"], bool):
         raise ValidationError({"queries_tables": "It takes true or false."})
+    _settle_retrieval(out)
+    if "tags" in fields:
+        out["tags"] = list(dict.fromkeys(tag.lower() for tag in _texts("tags", fields["tags"], MOST_LABELS, 40)))
+    if "picture" in fields:
+        out["picture"] = _picture(membership, fields["picture"])
     if len(out.get("instructions") or "") > LONGEST_INSTRUCTIONS:
         raise ValidationError(
             {"instructions": f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."}
         )
+    if unknown := variables.unknown_in(out.get("instructions") or ""):
+        raise ValidationError({"instructions": _unknown_words(unknown)})
     _check_model(membership, out)
     return out
+
+
+def _unknown_words(unknown: list[str]) -> str:
+    names = ", ".join(f"{{{{{name}}}}}" for name in unknown)
+    known = ", ".join(f"{{{{{name}}}}}" for name in variables.KNOWN)
+    return f"Nothing can be put in for {names}. There are {known}; write \\{{{{ to mean just braces."
+
+
+def _settle_retrieval(out: dict[str, Any]) -> None:
+    """What finds nothing has no knowledge and the other way round; what asks tables only does ask them."""
+    kinds = AssistantVersion.Retrieval
+    if "retrieval" in out and out["retrieval"] not in kinds.values:
+        raise ValidationError({"retrieval": f"It takes one of {', '.join(kinds.values)}."})
+    if out.get("retrieval") == kinds.NONE:
+        out["knowledge"], out["reads_all"] = [], False
+    elif "knowledge" in out and not out["knowledge"] and not out.get("reads_all"):
+        out["retrieval"] = kinds.NONE.value
+    if out.get("retrieval") == kinds.TABLES:
+        out["queries_tables"] = True
+
+
+def _picture(membership: Membership, picture: Any) -> Picture | None:
+    """One that this person uploaded, or that an assistant which they see has."""
+    if picture in (None, ""):
+        return None
+    try:
+        key = picture.pk if isinstance(picture, Picture) else UUID(str(picture))
+    except ValueError:
+        key = None
+    found = Picture.objects.visible_to(membership).filter(pk=key).first() if key else None
+    if found is None:
+        raise ValidationError({"picture": "There is no such picture. Upload it again."})
+    return found
 
 
 def checked_knowledge(

@@ -25,10 +25,12 @@ from portal.models import Membership, User, Workspace
 def create_assistant(*, workspace: Workspace, by: User, handle: str, **fields: Any) -> Assistant:
     """A personal assistant of ``by``, with its first version. ``fields``: see FIELDS; knowledge left out is everything."""
     membership = _membership(workspace, by)
-    stage = fields.pop("stage", Assistant.Stage.BETA)
+    stage, note = fields.pop("stage", Assistant.Stage.BETA), fields.pop("note", "")
+    shows = bool(fields.pop("shows_instructions", False))
     fields.setdefault("name", handle.replace("-", " ").title())
     fields.setdefault("knowledge", None)
-    assistant = Assistant(workspace=workspace, handle=checked_handle(workspace, handle), stage=stage)
+    handle = checked_handle(workspace, handle)
+    assistant = Assistant(workspace=workspace, handle=handle, stage=stage, shows_instructions=shows)
     assistant.full_clean(exclude=["live", "latest", "owners", "reads"], validate_constraints=False)
     try:
         with transaction.atomic():
@@ -36,28 +38,33 @@ def create_assistant(*, workspace: Workspace, by: User, handle: str, **fields: A
     except IntegrityError as error:
         raise ValidationError({"handle": f"@{assistant.handle} is taken. Choose another handle."}) from error
     assistant.owners.add(by)
-    version = _snapshot(assistant, by, checked_fields(membership, fields), number=1)
+    version = _snapshot(assistant, by, checked_fields(membership, fields), 1, note)
     _go_live(assistant, version)
     audit.record("assistant.create", workspace=workspace, actor=by, target=assistant, after={"name": version.name})
     return assistant
 
 
 @transaction.atomic
-def save_version(assistant: Assistant, by: User, **fields: Any) -> AssistantVersion:
+def save_version(assistant: Assistant, by: User, *, note: str = "", **fields: Any) -> AssistantVersion:
     """A new version: ``fields`` over what the latest has. It is live at once, unless an admin vetted the assistant:
-    then people go on with the version that was vetted until an admin vets this one. Nothing changed makes no version."""
+    then people go on with the version that was vetted until an admin vets this one. Nothing changed makes no version.
+
+    ``note``: what whoever saves it says of the change."""
     assistant = _editable(assistant, by)
     latest = assistant.latest
     before = {name: getattr(latest, name) for name in FIELDS} if latest else {}
     if "knowledge" in fields:
         before.pop("reads_all", None)
+        # One that found nothing searches what it is given now.
+        if before.get("retrieval") == AssistantVersion.Retrieval.NONE:
+            before["retrieval"] = AssistantVersion.Retrieval.SEARCH.value
     membership = _membership(assistant.workspace, by)
     kept = [] if latest is None else latest.knowledge
     checked = checked_fields(membership, before | fields, kept=kept)
     if latest is not None and all(getattr(latest, name) == value for name, value in checked.items()):
         return latest
     number = (assistant.versions.aggregate(most=models.Max("number"))["most"] or 0) + 1
-    version = _snapshot(assistant, by, checked, number)
+    version = _snapshot(assistant, by, checked, number, note)
     if assistant.scope != Assistant.Scope.WORKSPACE:
         _go_live(assistant, version)
     else:
@@ -69,7 +76,7 @@ def save_version(assistant: Assistant, by: User, **fields: Any) -> AssistantVers
         workspace=assistant.workspace,
         actor=by,
         target=assistant,
-        after={"version": version.number, "changed": changed},
+        after={"version": version.number, "changed": changed} | ({"note": version.note} if version.note else {}),
     )
     return version
 
@@ -97,11 +104,23 @@ def set_stage(assistant: Assistant, by: User, stage: str) -> Assistant:
 
 
 @transaction.atomic
+def show_instructions(assistant: Assistant, by: User, shows: bool) -> Assistant:
+    """Whether everybody who may ask it may read how it works, in this version and all others."""
+    assistant = _editable(assistant, by)
+    before, assistant.shows_instructions = assistant.shows_instructions, shows
+    if before != shows:
+        assistant.save(update_fields=["shows_instructions", "updated"])
+        _record("assistant.instructions", assistant, by, {"shown": before}, {"shown": shows})
+    return assistant
+
+
+@transaction.atomic
 def roll_back(assistant: Assistant, by: User, version: AssistantVersion) -> AssistantVersion:
     """Go back to what ``version`` was, as a new version: history is never rewritten."""
     if version.assistant_id != assistant.pk:
         raise Refused("not_found", "That version is of another assistant.")
-    return save_version(assistant, by, **{name: getattr(version, name) for name in FIELDS})
+    fields = {name: getattr(version, name) for name in FIELDS}
+    return save_version(assistant, by, note=f"Back to version {version.number}", **fields)
 
 
 # ---- Offering ----------------------------------------------------------------------------------------------------
@@ -208,9 +227,9 @@ def set_owners(assistant: Assistant, by: User, owners: list[User]) -> Assistant:
 # ---- Inside ------------------------------------------------------------------------------------------------------
 
 
-def _snapshot(assistant: Assistant, by: User, fields: dict[str, Any], number: int) -> AssistantVersion:
-    version = AssistantVersion(assistant=assistant, number=number, created_by=by, **fields)
-    version.full_clean(exclude=["assistant", "knowledge", "tags_all", "tags_none", "starters"])
+def _snapshot(assistant: Assistant, by: User, fields: dict[str, Any], number: int, note: str = "") -> AssistantVersion:
+    version = AssistantVersion(assistant=assistant, number=number, created_by=by, note=" ".join(note.split()), **fields)
+    version.full_clean(exclude=["assistant", "knowledge", "tags_all", "tags_none", "starters", "picture"])
     version.save()
     return version
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.contrib.postgres.aggregates import BoolAnd
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 
 from datasources.access import readable_branches
+from datasources.models import Node
 from datasources.retrieval.types import Branch
 from portal.models import Credential, Membership, Space, User, Workspace
 
@@ -20,12 +22,15 @@ HANDLE = RegexValidator(r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$", "3 to 40 small letter
 
 class AssistantQuerySet(models.QuerySet["Assistant"]):
     def visible_to(self, membership: Membership) -> AssistantQuerySet:
-        """One's own; those for everybody; published ones of whose every source one may read some part. Never archived ones."""
+        """One's own; vetted ones; published ones whose every part one's spaces read. Never archived ones.
+
+        As many queries whatever there is, and one index look-up for each part of those that read a source of which this
+        person's spaces see only parts.
+        """
         if not membership.active:
             return self.none()
-        readable = [branch.source for branch in readable_branches(membership)]
         offered = models.Q(scope=Assistant.Scope.WORKSPACE) | models.Q(
-            scope=Assistant.Scope.PUBLISHED, reads__contained_by=readable
+            within_reach(readable_branches(membership)), scope=Assistant.Scope.PUBLISHED
         )
         return self.filter(
             models.Q(pk__in=_owned_by(membership.user_id)) | (offered & models.Q(live__isnull=False)),
@@ -33,16 +38,57 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
             archived__isnull=True,
         )
 
+    def listed_for(self, membership: Membership) -> AssistantQuerySet:
+        """What lists offer to this person: ``visible_to`` without what an admin hid, but for their own."""
+        shown = models.Q(hidden__isnull=True) | models.Q(pk__in=_owned_by(membership.user_id))
+        return self.visible_to(membership).filter(shown)
+
     def with_owner(self, user: int) -> AssistantQuerySet:
         """For ``Assistant.offered_to``: whether each is this person's own, as ``is_own``."""
         return self.annotate(is_own=models.Exists(_owned_by(user).filter(assistant=models.OuterRef("pk"))))
 
     def editable_by(self, membership: Membership) -> AssistantQuerySet:
-        """Its owners; an admin also those that were published."""
-        mine = models.Q(owners=membership.user_id)
+        """Its owners; an admin also those that were published. Never archived ones."""
+        return self._governed(membership, models.Q(pk__in=[])).filter(archived__isnull=True)
+
+    def governed_by(self, membership: Membership) -> AssistantQuerySet:
+        """Whose life this person has a say in, archived ones too: its owners', and for admins those that were ever offered
+        and those that nobody who is here owns."""
+        return self._governed(membership, ~models.Exists(_active_owners()))
+
+    def _governed(self, membership: Membership, admins_too: Any) -> AssistantQuerySet:
+        if not membership.active:
+            return self.none()
+        theirs = models.Q(pk__in=_owned_by(membership.user_id))
         if membership.is_admin:
-            mine |= ~models.Q(scope=Assistant.Scope.PERSONAL)
-        return self.filter(workspace=membership.workspace_id, archived__isnull=True).filter(mine).distinct()
+            theirs |= ~models.Q(scope=Assistant.Scope.PERSONAL) | admins_too
+        return self.filter(theirs, workspace=membership.workspace_id)
+
+    def orphans(self) -> AssistantQuerySet:
+        """Those that nobody who is still in their workspace owns."""
+        return self.filter(~models.Exists(_active_owners()))
+
+
+def within_reach(branches: Sequence[Branch]) -> models.Q:
+    """Assistants of whose every part some of these branches reads all: the grants of somebody's spaces.
+
+    What a source's vendor lets one read (``Branch.readers``) is not asked here: it cuts answers, not what is offered.
+    """
+    whole = [branch.source for branch in branches if branch.parents_in is None]
+    reach = models.Q(reads__contained_by=whole)
+    nodes = [node for branch in branches for node in branch.parents_in or ()]
+    if nodes:
+        partly = [branch.source for branch in branches if branch.parents_in is not None]
+        covered = models.Case(models.When(node__parents__overlap=nodes, then=True), default=False)
+        parts = LivePart.objects.filter(source__in=partly).values("assistant").annotate(all=BoolAnd(covered))
+        reach |= models.Q(reads__contained_by=[*whole, *partly], pk__in=parts.filter(all=True).values("assistant"))
+    return reach
+
+
+def _active_owners() -> Any:
+    """Of the assistant around it."""
+    rows = Membership.objects.active().filter(workspace=models.OuterRef("workspace"))
+    return rows.filter(user__assistants=models.OuterRef("pk"))
 
 
 def _owned_by(user: int) -> Any:
@@ -81,6 +127,8 @@ class Assistant(models.Model):
     vetted = models.DateTimeField(null=True, blank=True)
     vetted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     vetted_until = models.DateTimeField(null=True, blank=True)
+    # When its owners were told that its vetting ends soon.
+    reminded = models.DateTimeField(null=True, blank=True)
     # Whether everybody who may ask it may read how it works.
     shows_instructions = models.BooleanField(default=False)
     # What it was installed from: plain ids, the rows live on a higher floor.
@@ -94,17 +142,29 @@ class Assistant(models.Model):
             models.UniqueConstraint("workspace", Lower("handle"), name="handle_once"),
             models.UniqueConstraint(fields=["workspace"], condition=models.Q(is_default=True), name="one_default"),
         ]
+        indexes = [
+            models.Index(fields=["workspace", "scope"], name="assistants_by_scope"),
+            models.Index(
+                fields=["vetted_until"], condition=models.Q(vetted_until__isnull=False), name="vettings_that_end"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"@{self.handle}"
 
     @property
     def in_review(self) -> bool:
-        """Whether what its owners edited last waits for an admin: people still run the version that was vetted."""
+        """Whether its owners changed it since it was vetted: people still run the version that was vetted."""
         return self.scope == self.Scope.WORKSPACE and self.live_id != self.latest_id
 
+    @property
+    def has_draft(self) -> bool:
+        """Whether what its owners saved last is not what people run."""
+        return self.scope != self.Scope.PERSONAL and self.live_id != self.latest_id
+
     def offered_to(self, membership: Membership, branches: Callable[[], tuple[Branch, ...]]) -> bool:
-        """What ``visible_to`` says, about one row of ``with_owner``. ``branches`` are asked for only where they decide."""
+        """What ``visible_to`` says, about one row of ``with_owner``. ``branches`` are asked for only where they decide, and the
+        database only where this person's spaces see parts of what it reads."""
         if self.archived or not membership.active or self.workspace_id != membership.workspace_id:
             return False
         if self.is_own:  # type: ignore[attr-defined]
@@ -113,7 +173,13 @@ class Assistant(models.Model):
             return False
         if self.scope == self.Scope.WORKSPACE or not self.reads:
             return True
-        return set(self.reads) <= {branch.source for branch in branches()}
+        readable = branches()
+        whole = {branch.source for branch in readable if branch.parents_in is None}
+        if whole.issuperset(self.reads):
+            return True
+        if not {branch.source for branch in readable}.issuperset(self.reads):
+            return False
+        return Assistant.objects.filter(within_reach(readable), pk=self.pk).exists()
 
     def runs_for(self, membership: Membership) -> AssistantVersion | None:
         """The version that this person runs: the live one; its owners, before it is published, the latest."""
@@ -171,8 +237,40 @@ class AssistantVersion(models.Model):
         return f"{self.name} v{self.number}"
 
 
+class LivePart(models.Model):
+    """A part of a source that an assistant's live version reads: at or below ``node``, or without one the whole source.
+
+    Kept with ``Assistant.live``, so that lists need not look into the knowledge of every version.
+    """
+
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="parts")
+    source = models.UUIDField(db_index=True)
+    # A node that is gone leaves its part behind: nobody is known to read it then, until the owners choose again.
+    node = models.ForeignKey(
+        Node, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.assistant_id}: {self.node_id or self.source}"
+
+
 def _picture_path(picture: Picture, name: str) -> str:
     return f"pictures/{picture.workspace_id}/{picture.pk}.webp"
+
+
+class PictureQuerySet(models.QuerySet["Picture"]):
+    def visible_to(self, membership: Membership) -> PictureQuerySet:
+        """What this person uploaded, and what assistants have that they see."""
+        offered = Assistant.objects.visible_to(membership).values("pk")
+        edited = Assistant.objects.editable_by(membership).values("pk")
+        versions = AssistantVersion.objects.filter(picture=models.OuterRef("pk"))
+        shown = versions.filter(models.Q(assistant__in=offered) | models.Q(assistant__in=edited))
+        mine = models.Q(created_by=membership.user_id)
+        return self.filter(mine | models.Exists(shown), workspace=membership.workspace_id)
+
+    def unused(self) -> PictureQuerySet:
+        """Uploaded, and in no version yet."""
+        return self.exclude(models.Exists(AssistantVersion.objects.filter(picture=models.OuterRef("pk"))))
 
 
 class Picture(models.Model):
@@ -183,6 +281,8 @@ class Picture(models.Model):
     file = models.FileField(upload_to=_picture_path)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = PictureQuerySet.as_manager()
 
     def __str__(self) -> str:
         return str(self.pk)
