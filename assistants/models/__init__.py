@@ -1,4 +1,4 @@
-from .assistant import Assistant, AssistantVersion, Favourite, Picture, SpaceDefault
+from .assistant import Assistant, AssistantVersion, Favourite, LivePart, Picture, SpaceDefault
 from .conversation import Citation, Conversation, EventBatch, Message
 from .feedback import Feedback
 from .insight import Likeness, QuestionVector, UseDay
@@ -13,6 +13,7 @@ __all__ = [
     "Favourite",
     "Feedback",
     "Likeness",
+    "LivePart",
     "Message",
     "Picture",
     "QuestionVector",
