@@ -338,6 +338,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "due": {"task": "datasources.enqueue_due", "schedule": float(DUE_SECONDS)},
     "answers": {"task": "assistants.close_interrupted", "schedule": float(DUE_SECONDS)},
+    "usage": {"task": "portal.roll_up_usage", "schedule": 3600.0},
 }
 
 CHANNEL_LAYERS = {

@@ -1,0 +1,37 @@
+"""What takes long to work out is kept for a while in the cache, and says how old it is. What is quick is always fresh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from django.core.cache import cache
+from django.utils import timezone
+
+T = TypeVar("T")
+
+SLOW = 0.2
+"""Seconds from which a result is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[T]):
+    """``at``: when it was worked out."""
+
+    value: T
+    at: datetime
+
+
+def kept(key: str, make: Callable[[], T], *, seconds: int = 300, slow: float = SLOW) -> Kept[T]:
+    """The value under this key, made anew where none is kept. The key has to name the workspace, and who may see it."""
+    found: tuple[T, datetime] | None = cache.get(key)
+    if found is not None:
+        return Kept(*found)
+    began = time.monotonic()
+    made = Kept(make(), timezone.now())
+    if time.monotonic() - began >= slow:
+        cache.set(key, (made.value, made.at), seconds)
+    return made
