@@ -1,0 +1,186 @@
+"""From a text to assistants: those that are like it, and those that fit it as a question."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+
+from assistants.likeness.collection import answered_space, does_space, index_of, within_reach
+from assistants.likeness.yours import asked_before
+from assistants.models import Assistant
+from datasources.reading import embedder_for
+from datasources.retrieval.remembering import Remembering, remembered
+from datasources.retrieval.types import Filter, WorkspaceIndex
+from portal.models import Membership
+from portal.providers.types import Embedder
+from portal.threads import in_database
+
+LONGEST = 2000
+"""Characters that are read of a text: more than the local model's window holds."""
+LOOKED_AT = 40
+"""Found in each collection. SQL takes few of them away, as the index filters by the same rules."""
+FITS = 0.18
+"""Below this nothing is suggested. Of questions to the demo company, those that nobody could answer stay under it."""
+ANSWERED_COUNTS = 0.5
+"""What the questions that an assistant answered well weigh, beside what it does, once three people asked it some."""
+THE_SAME = 0.8
+"""From here on two questions ask the same in other words."""
+
+Why = Literal["does", "answered", "yours"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """An assistant (its live version at hand) that fits a question; ``score`` is at most 1."""
+
+    assistant: Assistant
+    score: float
+    why: Why
+
+    @property
+    def words(self) -> str:
+        """Why it is suggested, in a line."""
+        if self.why == "yours":
+            return "You had a good answer to this from it"
+        if self.why == "answered":
+            return "Answers questions like this well"
+        return self.assistant.live.description if self.assistant.live else ""
+
+
+async def similar(membership: Membership, text: str, limit: int = 10) -> list[tuple[UUID, float]]:
+    """Assistants that do what ``text`` says, best first, with their scores.
+
+    A score is at most 1, for the same text; about 0 is what two texts of other subjects have with this embedding model.
+    """
+    asked = await _Asked.about(membership, text)
+    if asked is None:
+        return []
+    scores = await asked.found(does_space(asked.space), max(LOOKED_AT, 2 * limit))
+    visible = await in_database(_visible, membership, scores)
+    return [(key, score) for key, score in _best(scores) if key in visible][:limit]
+
+
+def similar_blocking(membership: Membership, text: str, limit: int = 10) -> list[tuple[UUID, float]]:
+    """``similar``, for code without an event loop."""
+    return async_to_sync(similar)(membership, text, limit)
+
+
+async def fitting(membership: Membership, question: str, limit: int = 3) -> list[Fit]:
+    """The assistants that fit a question best: by what they do, by what they answered well, by what this person asked
+    them before. Fewer than ``limit`` where fewer fit.
+
+    Of other people's questions only means over three or more of them are looked at.
+    """
+    asked = await _Asked.about(membership, question)
+    if asked is None:
+        return []
+    does, answered, yours = await asyncio.gather(
+        asked.found(does_space(asked.space), LOOKED_AT),
+        asked.found(answered_space(asked.space), LOOKED_AT),
+        asked.before(),
+    )
+    scores = {key: _score(key, does, answered, yours) for key in {*does, *answered, *yours}}
+    good = {key: score for key, (score, _why) in scores.items() if score >= FITS}
+    visible = await in_database(_visible, membership, good)
+    return [Fit(visible[key], score, scores[key][1]) for key, score in _best(good) if key in visible][:limit]
+
+
+def _score(
+    key: UUID, does: Mapping[UUID, float], answered: Mapping[UUID, float], yours: Mapping[UUID, float]
+) -> tuple[float, Why]:
+    """What was not among the best of one half scores there at most what the last of them does."""
+    score, why = does.get(key, min(does.values(), default=0.0)), "does"
+    if key in answered:
+        mixed = (1 - ANSWERED_COUNTS) * score + ANSWERED_COUNTS * answered[key]
+        score, why = mixed, "answered" if answered[key] > score else "does"
+    if yours.get(key, 0.0) >= max(THE_SAME, score):
+        score, why = yours[key], "yours"
+    return score, why  # type: ignore[return-value]
+
+
+def _best(scores: Mapping[UUID, float]) -> list[tuple[UUID, float]]:
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _visible(membership: Membership, ids: Iterable[UUID]) -> dict[UUID, Assistant]:
+    """Those of them that this person may use now and that are not hidden. Two queries."""
+    if not (wanted := list(ids)):
+        return {}
+    rows = Assistant.objects.visible_to(membership).filter(pk__in=wanted, live__isnull=False, hidden__isnull=True)
+    return {row.pk: row for row in rows.select_related("live__picture")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A text as one person's vector, and the way to what is like it."""
+
+    membership: Membership
+    vector: list[float]
+    space: str
+    index: WorkspaceIndex
+    reach: Filter
+    usual: float
+
+    @classmethod
+    async def about(cls, membership: Membership, text: str) -> _Asked | None:
+        text = text.strip()[:LONGEST]
+        if not text:
+            return None
+        embedder, index, reach = await in_database(_opened, membership)
+        vector = remembered(embedder, text)
+        if vector is None:
+            vector = (await asyncio.to_thread(Remembering(embedder).embed_query, text)).vectors[0]
+        usual = _usual.get(embedder.space)
+        if usual is None:
+            usual = await asyncio.to_thread(usual_likeness, embedder)
+        return cls(membership, vector, embedder.space, index, reach, usual)
+
+    async def found(self, space: str, limit: int) -> dict[UUID, float]:
+        """Assistant to score, in one of their collections."""
+        found = await self.index.search(space, dense=self.vector, query="", filter=self.reach, limit=limit)
+        return {hit.id: self._over_usual(hit.score) for hit in found.dense}
+
+    async def before(self) -> dict[UUID, float]:
+        """Assistant to the score of the question most like this one that this person may see and that it answered well."""
+        best = await in_database(asked_before, self.membership, self.space, self.vector)
+        return {key: self._over_usual(cosine) for key, cosine in best.items()}
+
+    def _over_usual(self, cosine: float) -> float:
+        return (cosine - self.usual) / (1 - self.usual)
+
+
+def _opened(membership: Membership) -> tuple[Embedder, WorkspaceIndex, Filter]:
+    embedder = embedder_for(membership.workspace)
+    embedder.space  # noqa: B018  of a vendor's unknown model the first use asks for its size, which blocks
+    return embedder, index_of(membership.workspace_id), within_reach(membership)
+
+
+_UNLIKE = (
+    "Answers questions about parental leave and sick days.",
+    "Writes release notes from merged pull requests.",
+    "Compares offers of suppliers for packaging material.",
+    "Explains how to set up a printer in the Vienna office.",
+    "Summarises last week's churn by region and plan.",
+    "Drafts replies to customers whose parcel is late.",
+)
+_usual: dict[str, float] = {}
+_lock = threading.Lock()
+
+
+def usual_likeness(embedder: Embedder) -> float:
+    """The mean cosine of sentences that have no subject in common, as this model sees them: some give 0.05, some 0.7.
+
+    Scores are told above it, so that one threshold holds for every model. Blocking; one call for each model and process.
+    """
+    with _lock:
+        if embedder.space not in _usual:
+            vectors = embedder.embed_documents(_UNLIKE).vectors
+            pairs = [sum(x * y for x, y in zip(a, b, strict=True)) for i, a in enumerate(vectors) for b in vectors[:i]]
+            _usual[embedder.space] = max(0.0, min(0.9, sum(pairs) / len(pairs)))
+        return _usual[embedder.space]
