@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from datasources.access import readable_branches, within
 from datasources.models import Node
@@ -30,6 +31,7 @@ from portal.credentials import secret_of
 from portal.models import Membership, Workspace
 from portal.providers import registry
 from portal.providers.types import Embedder
+from portal.spending.accounts import Account, MeteredEmbedder
 from portal.threads import in_database
 
 if TYPE_CHECKING:
@@ -221,22 +223,12 @@ class SourceReader:
         if self.scope.empty:
             return Results()
         handle = open_index().for_workspace(self.membership.workspace_id)
-        wanted = self.knowledge
-        filter = Filter(
-            self.allowed,
-            wanted.branches,
-            wanted.tags_all,
-            wanted.tags_none,
-            wanted.since,
-            wanted.until,
-            narrow=wanted.narrow,
-        )
         found = await search(
-            handle, self.embedder, self.embedder.space, query, filter, limit, tokens=tokens, around=around
+            handle, self.embedder, self.embedder.space, query, self.filter, limit, tokens=tokens, around=around
         )
         if not found.passages:
             return Results(kind=found.kind, timings=found.timings)
-        checked = await in_database(self._check, found.passages)
+        checked = await in_database(self.check, found.passages)
         return Results(
             checked,
             found.judgement.relevant and bool(checked),
@@ -245,7 +237,27 @@ class SourceReader:
             found.timings,
         )
 
-    def _check(self, found: tuple[FoundPassage, ...]) -> tuple[ReadablePassage, ...]:
+    async def newest(self, *, limit: int, tokens: int) -> Results:
+        """Passages of the newest documents, whatever is asked, until ``tokens`` are full. Raises IndexUnavailable."""
+        from datasources.reading_newest import newest
+
+        return Results() if self.scope.empty else await newest(self, limit=limit, tokens=tokens)
+
+    @property
+    def filter(self) -> Filter:
+        """What the index lets through for this reader with this knowledge."""
+        wanted = self.knowledge
+        return Filter(
+            self.allowed,
+            wanted.branches,
+            wanted.tags_all,
+            wanted.tags_none,
+            wanted.since,
+            wanted.until,
+            narrow=wanted.narrow,
+        )
+
+    def check(self, found: tuple[FoundPassage, ...]) -> tuple[ReadablePassage, ...]:
         """The second check: grants, knowledge and what the question was narrowed to, in SQL, as they are this moment."""
         nodes = Node.objects.readable_by(self.membership).filter(pk__in={p.node for p in found})
         for branches in (self.knowledge.branches, self.knowledge.narrow):
@@ -290,17 +302,43 @@ def _readable(passage: FoundPassage, row: tuple[Any, ...]) -> ReadablePassage:
     )
 
 
+def nodes_within(membership: Membership, knowledge: Knowledge) -> QuerySet[Node]:
+    """The nodes that this person may read within this knowledge: in SQL what ``SourceReader.filter`` is in the index."""
+    nodes = Node.objects.readable_by(membership)
+    for branches in (knowledge.branches, knowledge.narrow):
+        if branches is not None:
+            nodes = nodes.filter(within(branches))
+    if knowledge.tags_all:
+        nodes = nodes.filter(tags__contains=list(knowledge.tags_all))
+    if knowledge.tags_none:
+        nodes = nodes.exclude(tags__overlap=list(knowledge.tags_none))
+    if knowledge.since:
+        nodes = nodes.filter(modified__gte=knowledge.since)
+    return nodes.filter(modified__lt=knowledge.until) if knowledge.until else nodes
+
+
 def open_reader(
-    membership: Membership, knowledge: Knowledge = EVERYTHING, branches: Callable[[], tuple[Branch, ...]] | None = None
+    membership: Membership,
+    knowledge: Knowledge = EVERYTHING,
+    account: Account | None = None,
+    branches: Callable[[], tuple[Branch, ...]] | None = None,
 ) -> SourceReader:
     """One or two queries, blocking. Raises ProviderError where the workspace's embedder can't be had.
 
-    ``branches``: what the person may read, for callers that know it already.
+    ``account``: who pays for embedding questions, and gathers what was spent. ``branches``: what the person may read, for
+    callers that know it already.
     """
     allowed = () if knowledge.branches == () else branches() if branches else readable_branches(membership)
-    return SourceReader(
-        membership, knowledge, allowed, scope_of(allowed, knowledge), embedder_for(membership.workspace)
-    )
+    embedder = embedder_for(membership.workspace)
+    if account is not None:
+        embedder = metered(embedder, account)
+    return SourceReader(membership, knowledge, allowed, scope_of(allowed, knowledge), embedder)
+
+
+def metered(embedder: Embedder, account: Account) -> Embedder:
+    """The same on somebody's account; the model on this machine costs nothing."""
+    credential = account.workspace.embedding_credential if account.workspace.embedding_credential_id else None
+    return embedder if credential is None else MeteredEmbedder(embedder, credential, account)
 
 
 def scope_of(allowed: tuple[Branch, ...], knowledge: Knowledge) -> Scope:
@@ -352,8 +390,19 @@ async def search_passages(
 
     Raises IndexUnavailable, and ProviderError where the embedder is a vendor's.
     """
-    reader = await in_database(open_reader, membership, knowledge or EVERYTHING)
-    return await reader.search(query, limit=limit, tokens=sys.maxsize)
+    account = await in_database(_account_of, membership)
+    reader = await in_database(open_reader, membership, knowledge or EVERYTHING, account)
+    try:
+        return await reader.search(query, limit=limit, tokens=sys.maxsize)
+    finally:
+        if account.embedded:
+            await in_database(account.record)
+
+
+def _account_of(membership: Membership) -> Account:
+    """Who pays for a search. Where this machine embeds, nobody, and no budget is looked for."""
+    opened = Account.opened if membership.workspace.embedding_credential_id else Account
+    return opened(membership.workspace, membership.user)
 
 
 def passage_texts(membership: Membership, refs: Iterable[PassageRef]) -> dict[PassageRef, str]:

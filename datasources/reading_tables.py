@@ -13,9 +13,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Substr
 
-from datasources.access import within
 from datasources.models import Document, Node, Table
-from datasources.reading import Knowledge, ReadablePassage
+from datasources.reading import Knowledge, ReadablePassage, nodes_within
 from datasources.tables import Limits, Result, SqlError, named, run_sql
 from datasources.titles import title_of
 from portal.models import Membership
@@ -50,9 +49,12 @@ class TableReader:
     membership: Membership
     knowledge: Knowledge
 
-    async def fitting(self, nodes: Sequence[UUID]) -> tuple[Sheet, ...]:
-        """Tables of these nodes, in their order, and then some that may be joined to them; empty where these have none."""
-        return await in_database(self._fitting, nodes) if nodes else ()
+    async def fitting(self, nodes: Sequence[UUID], *, others: bool = False) -> tuple[Sheet, ...]:
+        """Tables of these nodes, in their order, and then some that may be joined to them; empty where these have none.
+
+        ``others``: then also whatever tables there are within the knowledge, largest first, as far as there is room.
+        """
+        return await in_database(self._fitting, nodes, others) if nodes or others else ()
 
     async def ask(self, sheets: Sequence[Sheet], sql: str, limits: Limits) -> Result:
         """Raises SqlError and TablesUnavailable, each with a sentence."""
@@ -66,31 +68,21 @@ class TableReader:
         return Table.objects.filter(node__in=self._nodes().values("pk")).select_related("node")
 
     def _nodes(self) -> QuerySet[Node]:
-        nodes = Node.objects.readable_by(self.membership)
-        knowledge = self.knowledge
-        for branches in (knowledge.branches, knowledge.narrow):
-            if branches is not None:
-                nodes = nodes.filter(within(branches))
-        if knowledge.tags_all:
-            nodes = nodes.filter(tags__contains=list(knowledge.tags_all))
-        if knowledge.tags_none:
-            nodes = nodes.exclude(tags__overlap=list(knowledge.tags_none))
-        if knowledge.since:
-            nodes = nodes.filter(modified__gte=knowledge.since)
-        return nodes.filter(modified__lt=knowledge.until) if knowledge.until else nodes
+        return nodes_within(self.membership, self.knowledge)
 
-    def _fitting(self, nodes: Sequence[UUID]) -> tuple[Sheet, ...]:
+    def _fitting(self, nodes: Sequence[UUID], others: bool = False) -> tuple[Sheet, ...]:
         order = {node: at for at, node in enumerate(dict.fromkeys(nodes))}
         found = sorted(self._tables().filter(node__in=order), key=lambda t: (order[t.node_id], t.position))
-        if not found:
-            return ()
         found = found[:MOST_OFFERED]
-        if room := MOST_OFFERED - len(found):
+        if found and (room := MOST_OFFERED - len(found)):
             beside = Q(pk__in=[])
             for source, parent in {(table.node.source_id, table.node.parent_id) for table in found}:
                 beside |= Q(node__source=source, node__parent=parent)
-            others = self._tables().filter(beside).exclude(pk__in=[table.pk for table in found])[:_BESIDE]
-            found += sorted(others, key=lambda t: (-_shared(t, found), t.title, str(t.pk)))[:room]
+            near = self._tables().filter(beside).exclude(pk__in=[table.pk for table in found])[:_BESIDE]
+            found += sorted(near, key=lambda t: (-_shared(t, found), t.title, str(t.pk)))[:room]
+        if others and (room := MOST_OFFERED - len(found)):
+            rest = self._tables().exclude(pk__in=[table.pk for table in found])
+            found += rest.order_by("-rows", "title", "pk")[:room]
         return tuple(_sheet(name, table) for name, table in named(found).items())
 
     def _ask(self, sheets: Sequence[Sheet], sql: str, limits: Limits) -> Result:

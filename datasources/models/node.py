@@ -7,6 +7,7 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from datasources.access import NodeQuerySet
 from datasources.models.source import DataSource
@@ -84,6 +85,8 @@ class Node(models.Model):
             models.Index(fields=["source", "parent", "sort_key", "id"], name="node_children"),
             models.Index(fields=["source", "status"], name="node_status"),
             models.Index(fields=["source"], condition=~models.Q(gone=""), name="node_gone"),
+            # An assistant that reads the newest walks down this until it has enough.
+            models.Index("workspace", Coalesce("modified", "created").desc(), name="node_newest"),
         ]
 
     def __str__(self) -> str:

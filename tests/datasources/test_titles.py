@@ -48,7 +48,7 @@ def test_readers_see_the_title_where_a_document_is_cited_and_the_name_in_its_pat
     Document.objects.filter(node=node).update(title="Connect a folder")
     found = FoundPassage(node.pk, source.pk, "Connect a folder", "", "Open Data.", 20, 30, 0.9, ())
     monkeypatch.setattr("datasources.reading.embedder_for", lambda workspace: None)
-    (passage,) = open_reader(cast.member)._check((found,))
+    (passage,) = open_reader(cast.member).check((found,))
     assert (passage.title, passage.path) == ("Connect a folder", "connect-a-folder.md")
     (cited,) = sources_of(cast.member, [Citation(n=1, node=node.pk, source=source.pk, start=20, end=30)])
     assert (cited.title, cited.path) == ("Connect a folder", "connect-a-folder.md")
