@@ -34,7 +34,8 @@ async def consult(
 
     Whatever goes wrong here leaves the passages to answer from.
     """
-    sheets = table_prompts.within(await tables.fitting(nodes), prompts.passage_budget(spec) * _CHARACTERS)
+    offered = await tables.fitting(nodes, others=spec.retrieval == "tables")
+    sheets = table_prompts.within(offered, prompts.passage_budget(spec) * _CHARACTERS)
     if not sheets:
         return
     yield Step("tables", f"Looking at {_counted(len(sheets))}")
