@@ -7,6 +7,7 @@ All raise Refused with a sentence and a code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import BUSY, Run
 from assistants.runs.saving import LEASE
 from datasources.retrieval.types import Branch
-from portal import audit
+from portal import audit, events
 from portal.models import Credential, Membership, User
 from portal.threads import in_database
 
@@ -138,7 +139,7 @@ def _begin(plan: Plan) -> Asked:
     rows = _rows(plan)
     _store(rows)
     stored = Rows(rows.conversation, rows.question, rows.answer)
-    ready = Plan(plan.asker, plan.spec, plan.turns, plan.reader, plan.credential, stored, plan.note)
+    ready = replace(plan, rows=stored)
 
     def launch() -> None:
         runner.launch(ready)
@@ -311,16 +312,21 @@ def share(
 
 @transaction.atomic
 def delete_conversation(membership: Membership, conversation: Conversation) -> None:
-    """It is gone, for everybody that it was shared with too. An answer under way ends."""
+    """It is gone, for everybody that it was shared with too, and with it what they thought of it. An answer under way ends."""
     _require_owner(membership, conversation)
     for answer in conversation.messages.filter(status__in=Message.OPEN):
         stop(membership, answer)
+    judged = conversation.messages.filter(feedback__isnull=False, assistant__isnull=False)
+    assistants = set(judged.values_list("assistant", flat=True))
     conversation.delete()
+    for assistant in assistants:
+        events.send(events.AnswerJudged(conversation.workspace_id, assistant))
 
 
 # ---- Feedback ----------------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def give_feedback(
     membership: Membership,
     answer: Message,
@@ -355,8 +361,16 @@ def give_feedback(
             "include_conversation": include_conversation,
         },
     )
+    _judged(membership, answer)
     return feedback
 
 
+@transaction.atomic
 def take_feedback_back(membership: Membership, answer: Message) -> None:
     Feedback.objects.filter(message=answer, user=membership.user_id).delete()
+    _judged(membership, answer)
+
+
+def _judged(membership: Membership, answer: Message) -> None:
+    if answer.assistant_id:
+        events.send(events.AnswerJudged(membership.workspace_id, answer.assistant_id))

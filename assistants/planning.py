@@ -9,30 +9,31 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from assistants.answering.spec import AssistantSpec, Said
+from assistants.answering.spec import Said
 from assistants.answering.titles import title_from
 from assistants.errors import Refused
 from assistants.models import Assistant, AssistantVersion, Conversation, Message
 from assistants.presenting import shown_answers
 from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import BUSY
+from assistants.specs import fields_of, spec_of
 from datasources import narrowing
 from datasources.access import readable_branches
 from datasources.reading import EVERYTHING, Knowledge, Scope, SourceReader, open_reader
 from datasources.retrieval.types import Branch
 from portal.credentials import chat_model
-from portal.models import Credential, Membership
+from portal.models import Budget, Credential, Membership
 from portal.prepared import Prepared
 from portal.providers.errors import ProviderError
 from portal.providers.types import ChatModel, ChatRequest, StreamItem
+from portal.spending.accounts import Account
 
 LONGEST_QUESTION = 20_000
 LONGEST_PATH = 24
 """Messages of the branch that are looked at for history; the prompt's budget is spent long before."""
-BUILT_IN = "Atrium"
 _SOME, _SOMEWHERE = 1_000_000_007, UUID(int=1)
 
 
@@ -67,7 +68,15 @@ def fresh(membership: Membership) -> Membership:
 
 def _fresh(membership: UUID) -> QuerySet[Membership]:
     rows = Membership.objects.active().filter(pk=membership).order_by()
+    # Whether any budget is to be looked for costs no question of its own.
+    rows = rows.annotate(has_budgets=Exists(Budget.objects.filter(workspace=OuterRef("workspace_id"))))
     return rows.select_related("user", "workspace__default_credential", "workspace__embedding_credential")
+
+
+def _account(asker: Membership, assistant: UUID | None) -> Account:
+    """Who pays. One query where the workspace has budgets; none where it has not. ``asker`` is ``fresh``."""
+    opened = Account.opened if getattr(asker, "has_budgets", True) else Account
+    return opened(asker.workspace, asker.user, assistant)
 
 
 def _runnable(workspace: UUID, user: int) -> QuerySet[Assistant]:
@@ -169,17 +178,12 @@ def plan_trial(membership: Membership, fields: Mapping[str, Any], content: str, 
     asker = fresh(membership)
     credential, model = fields.get("credential"), fields.get("model") or ""
     chat, used = _chat(asker, credential, model)
-    spec = AssistantSpec(
-        name=fields.get("name") or "Draft",
-        chat=chat,
-        instructions=fields.get("instructions") or "",
-        temperature=fields.get("temperature"),
-        context_tokens=_window(used, chat.model),
-        queries_tables=fields.get("queries_tables", True),
-    )
+    spec = spec_of(asker, fields, chat, used)
     entries = None if fields.get("reads_all") else fields.get("knowledge")
     knowledge = Knowledge.of(entries, **_narrowing(fields))
-    return Plan(asker, spec, (*history, Said("user", checked(content))), _reader(asker, knowledge), used)
+    account = _account(asker, None)
+    reader = _reader(asker, knowledge, account)
+    return Plan(asker, spec, (*history, Said("user", checked(content))), reader, account, used)
 
 
 def checked(content: str) -> str:
@@ -255,17 +259,9 @@ def _plan(
     chat, used = _chat(asker, credential, name)
     # What was narrowed stays so, also where the asker has lost it meanwhile: nothing is found there then.
     knowledge = replace(knowledge_of(version), narrow=narrowing.branches_kept(question.narrow))
-    reader = _reader(asker, knowledge, choice.branches)
-    spec = AssistantSpec(
-        name=version.name if version else BUILT_IN,
-        chat=chat,
-        instructions=version.instructions if version else "",
-        temperature=version.temperature if version else None,
-        context_tokens=_window(used, chat.model),
-        assistant=choice.assistant.pk if choice.assistant else None,
-        version=version.pk if version else None,
-        queries_tables=version.queries_tables if version else True,
-    )
+    account = _account(asker, choice.assistant.pk if choice.assistant else None)
+    reader = _reader(asker, knowledge, account, choice.branches)
+    spec = spec_of(asker, fields_of(version), chat, used, version)
     answer = Message(
         conversation=conversation,
         parent=question,
@@ -281,7 +277,7 @@ def _plan(
         conversation.head = answer
     turns = (*_history(asker, question.parent_id), Said("user", question.content))
     rows = Rows(conversation, question, answer, (*new, answer), title)
-    return Plan(asker, spec, turns, reader, used, rows, note_on(reader.scope))
+    return Plan(asker, spec, turns, reader, account, used, rows, note_on(reader.scope))
 
 
 def knowledge_of(version: AssistantVersion | None) -> Knowledge:
@@ -318,10 +314,13 @@ def note_on(scope: Scope) -> str:
 
 
 def _reader(
-    asker: Membership, knowledge: Knowledge, branches: Callable[[], tuple[Branch, ...]] | None = None
+    asker: Membership,
+    knowledge: Knowledge,
+    account: Account,
+    branches: Callable[[], tuple[Branch, ...]] | None = None,
 ) -> SourceReader:
     try:
-        return open_reader(asker, knowledge, branches)
+        return open_reader(asker, knowledge, account, branches)
     except ProviderError as error:
         raise Refused(error.code, str(error)) from error
 
@@ -334,11 +333,6 @@ def _chat(asker: Membership, credential: Credential | None, model: str) -> tuple
         return chat_model(workspace, credential, model), used
     except ProviderError as error:
         return NoModel(error, used.kind if used else "", model or workspace.default_model), used
-
-
-def _window(credential: Credential | None, model: str) -> int | None:
-    offered = credential.offered if credential else []
-    return next((m.get("context_tokens") for m in offered if m.get("name") == model), None)
 
 
 def _history(asker: Membership, leaf: UUID | None) -> list[Said]:

@@ -7,6 +7,7 @@ write to the index may be repeated, and a worker that lost its lease can write n
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,19 +17,20 @@ from django.utils import timezone
 
 from datasources.connectors.base import ConnectorError
 from datasources.models import DataSource, RunItem, SyncRun
-from datasources.reading import embedder_for, open_index
+from datasources.reading import embedder_for, metered, open_index
 from datasources.retrieval.types import IndexUnavailable
 from datasources.runs import request_sync, start_look
 from datasources.sources import connector_for
 from datasources.syncing import consistency, discovery, pruning
 from datasources.syncing.job import Job
-from datasources.syncing.leases import Interrupted, Lease, LeaseLost, Postponed, claim
+from datasources.syncing.leases import WAITS_FOR_BUDGET, Interrupted, Lease, LeaseLost, OutOfBudget, Postponed, claim
 from datasources.syncing.notices import Notices
 from datasources.syncing.principals import expire_groups, refresh_groups
 from datasources.syncing.processing import give_up_hopeless, process
 from datasources.syncing.progress import progress
 from portal import events
 from portal.providers.errors import ProviderError
+from portal.spending.accounts import Account, OverBudget
 
 __all__ = ["progress", "sync_source"]
 
@@ -64,6 +66,8 @@ def sync_source(run: SyncRun) -> None:
                 _fail(claimed, lease, str(error), broken=True)
             else:
                 _postpone(claimed, lease, Postponed(str(error), error.retry_after or 30.0))
+        except OverBudget as error:
+            _postpone(claimed, lease, OutOfBudget(str(error), error.retry_after))
         except ProviderError as error:
             if error.retryable:
                 _postpone(claimed, lease, Postponed(str(error), error.retry_after or 30.0))
@@ -88,11 +92,20 @@ def _work(run: SyncRun, lease: Lease, notices: Notices) -> None:
     notices.changed(must=True)
     lease.check()
     source = run.source
-    embedder = embedder_for(source.workspace)
+    account = Account.opened(source.workspace)
+    embedder = metered(embedder_for(source.workspace), account)
     index = open_index()
-    job = Job(run, source, connector_for(source), embedder, index.for_workspace(source.workspace_id), lease)
+    job = Job(run, source, connector_for(source), embedder, index.for_workspace(source.workspace_id), lease, account)
+    try:
+        _through(job, first, notices)
+    finally:
+        account.record()
+
+
+def _through(job: Job, first: bool, notices: Notices) -> None:
+    run, index = job.run, open_index()
     job.first, job.notice = first, notices.changed
-    job.patiently(lambda: job.index.ensure(job.space, embedder.size))
+    job.patiently(lambda: job.index.ensure(job.space, job.embedder.size))
     others = job.patiently(lambda: index.info().spaces)
     job.spaces = (job.space, *(space for space in others if space != job.space))
     if not run.listed:
@@ -227,6 +240,9 @@ def _leave(run: SyncRun, lease: Lease, wish: str) -> None:
 
 def _postpone(run: SyncRun, lease: Lease, pause: Postponed) -> None:
     """Give the run back to the queue for a while; after several times without any progress, it fails."""
+    if isinstance(pause, OutOfBudget):
+        _wait_for_budget(lease, pause)
+        return
     attempts = SyncRun.objects.values_list("attempts", flat=True).get(pk=run.pk)
     if attempts >= MOST_ATTEMPTS:
         _fail(run, lease, f"{str(pause).rstrip('.')}. It was tried {attempts} times; what came in until then stays.")
@@ -240,6 +256,14 @@ def _postpone(run: SyncRun, lease: Lease, pause: Postponed) -> None:
         log.warning("another worker has taken this run over")
         return
     log.warning("sync run postponed", seconds=round(seconds), reason=str(pause))
+
+
+def _wait_for_budget(lease: Lease, pause: OutOfBudget) -> None:
+    """Nothing went wrong: what came in stays, and the rest comes when it may."""
+    later, reason = timezone.now() + timedelta(seconds=pause.seconds), f"{WAITS_FOR_BUDGET}{pause}"[:500]
+    with suppress(LeaseLost):
+        lease.write(state=State.QUEUED, worker="", lease_until=None, not_before=later, attempts=0, error=reason)
+    log.warning("sync run waits for its budget", seconds=round(pause.seconds))
 
 
 def _fail(run: SyncRun, lease: Lease, sentence: str, *, broken: bool = False) -> None:

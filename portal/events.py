@@ -49,6 +49,21 @@ class CredentialRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetChanged:
+    """A budget was made, changed or removed: what waits for one may go on."""
+
+    workspace: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerJudged:
+    """Somebody gave a thumb to an answer of this assistant, changed it or took it back."""
+
+    workspace: UUID
+    assistant: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class KeysTurned:
     """Higher floors encrypt what they keep with the newest key, too, and add its names: what was done, and what can't be read."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
 from django.http import HttpRequest
 
@@ -123,6 +124,17 @@ class LeftBehind(NamedTuple):
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Assistants:
+    """Assistants, which live on a higher floor, by the plain ids that rows here hold.
+
+    ``names``: ``@handle`` by id, of those of a workspace that are there. ``by_handle``: the id, or None.
+    """
+
+    names: Callable[[UUID, Sequence[UUID]], dict[UUID, str]]
+    by_handle: Callable[[UUID, str], UUID | None]
+
+
 @dataclass(slots=True)
 class Registries:
     menu: Registry[MenuItem] = field(default_factory=Registry)
@@ -135,6 +147,7 @@ class Registries:
     credential_kinds: Registry[CredentialKind] = field(default_factory=Registry)
     # What a person would leave behind in their workspace, for whoever lets them go; none where there is nothing.
     leaving: Registry[Callable[[Membership], LeftBehind | None]] = field(default_factory=Registry)
+    assistants: Assistants | None = None
     # Called (or awaited) once before "ready" is printed: imports and models that the first question would wait for.
     warm_ups: Registry[Callable[[], Any]] = field(default_factory=Registry)
     # Called on the way down, last added first.

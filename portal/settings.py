@@ -326,6 +326,8 @@ SYNCS_PER_WORKSPACE = env.integer("ATRIUM_SYNCS_PER_WORKSPACE", 4, least=1)
 SYNC_TURN_SECONDS = env.integer("ATRIUM_SYNC_TURN_SECONDS", 600, least=10)
 # Vendors' feeds of changes miss things: after so many hours a source is listed anew as a whole. 0: only by hand.
 FULL_LISTING_HOURS = env.integer("ATRIUM_FULL_LISTING_HOURS", 24)
+# The most that an answer may have where a budget applies: so much is reserved for it, and sent to the vendor as its limit.
+ANSWER_TOKENS = env.integer("ATRIUM_ANSWER_TOKENS", 4096, least=64)
 # Two installations on one broker need queues of their own.
 CELERY_TASK_DEFAULT_QUEUE = env.text("ATRIUM_QUEUE", "atrium")
 CELERY_TASK_IGNORE_RESULT = True
@@ -338,6 +340,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "due": {"task": "datasources.enqueue_due", "schedule": float(DUE_SECONDS)},
     "answers": {"task": "assistants.close_interrupted", "schedule": float(DUE_SECONDS)},
+    "budgets": {"task": "portal.sweep_holds", "schedule": float(DUE_SECONDS)},
     "usage": {"task": "portal.roll_up_usage", "schedule": 3600.0},
 }
 

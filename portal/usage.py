@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from portal.models import Credential, UsageRecord, User, Workspace
 from portal.prepared import insert
 from portal.providers.types import Usage
+from portal.spending import holding, prices
 
 
 def row(
@@ -22,9 +25,13 @@ def row(
     credential: Credential | None = None,
     assistant: UUID | None = None,
     message: UUID | None = None,
+    hold: UUID | None = None,
 ) -> UsageRecord:
-    """One call as it is kept, not saved yet. ``purpose``: answer, condense, title, embed or test."""
-    return UsageRecord(
+    """One call as it is kept, not saved yet. ``purpose``: answer, condense, sql, title, embed or test.
+
+    ``hold``: what was reserved for it (see portal.spending); it is let go when the row is recorded.
+    """
+    made = UsageRecord(
         workspace=workspace,
         user=user,
         credential=credential,
@@ -37,15 +44,28 @@ def row(
         output_tokens=usage.output_tokens,
         exact=usage.exact,
     )
+    made.hold = hold
+    return made
 
 
 def record(**spent: Any) -> UsageRecord:
     """Keep one call; takes what ``row`` takes."""
     made = row(**spent)
-    made.save(force_insert=True)
+    record_all([made])
     return made
 
 
 def record_all(rows: Iterable[UsageRecord]) -> None:
-    """Keep many calls at once."""
-    insert(rows)
+    """Keep calls with what they cost, and settle what was held for them, all or none."""
+    rows = list(rows)
+    if not rows:
+        return
+    prices.price_all(rows)
+    held = [
+        holding.Settling(row.hold, row.input_tokens + row.output_tokens, row.cost)
+        for row in rows
+        if row.hold is not None
+    ]
+    with transaction.atomic():
+        insert(rows)
+        holding.settle(held)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
-from assistants.answering import prompts
+from assistants.answering import finding, prompts
 from assistants.answering.citations import MarkerParser
 from assistants.answering.condense import condense
 from assistants.answering.events import AnswerEvent, Asked, Cited, Finished, Passages, Step, Token
 from assistants.answering.spec import AssistantSpec, Meter, Reader, Said
 from assistants.answering.tabling import can_be_asked, consult, to_read
-from datasources.reading import ReadablePassage, Results, Scope
-from datasources.retrieval.types import IndexUnavailable
+from datasources.reading import ReadablePassage, Scope
 from portal.providers.types import Delta
 
-PASSAGES = 8
 NEAREST = 3
-SEARCH_SECONDS = 30
 
 
 async def answer(
@@ -46,24 +42,27 @@ async def answer(
     passages: Sequence[ReadablePassage] = ()
     tables: Asked | None = None
     if query:
-        yield Step("search", searching(reader.scope))
-        found = await _search(reader, query, spec)
-        if spec.queries_tables and spec.writes:
-            async for event in consult(spec, reader.tables, question, query, [p.node for p in found.passages], meter):
+        yield Step("search", finding.looking(reader.scope, spec))
+        found = await finding.find(reader, query, spec)
+        if spec.queries_tables and spec.writes and not reader.scope.empty:
+            nodes = [passage.node for passage in found.passages]
+            async for event in consult(spec, reader.tables, question, query, nodes, meter):
                 if isinstance(event, Asked):
                     tables = event
                 else:
                     yield event
-        if tables is None and not found.relevant:
-            async for nothing in _nothing(reader.scope, found.passages, hint=await _hint(spec, reader, found.passages)):
+        if tables is None and (not found.relevant or spec.retrieval == "tables"):
+            nearest = await finding.nearest(reader, found, spec)
+            async for nothing in _nothing(reader.scope, nearest, spec=spec, hint=await _hint(spec, reader, nearest)):
                 yield nothing
             return
         described = await reader.tables.passages(tables.sheets) if tables else ()
-        passages = to_read(described, found.passages if found.relevant else (), PASSAGES)
+        beside = found.passages if found.relevant and spec.retrieval != "tables" else ()
+        passages = to_read(described, beside, finding.most(spec))
         yield Passages(tuple(passages), relevant=True, asked=tuple(range(1, len(described) + 1)))
         if tables is not None:
             yield tables
-        yield Step("read", f"Reading {_counted(len(passages), 'passage')}")
+        yield Step("read", finding.reading(found, len(passages), spec))
     async for told in _written(spec, history, question, query, passages, reader, meter, tables):
         yield told
 
@@ -79,14 +78,6 @@ async def _hint(
     return lambda shown: can_be_asked(sheets, shown)
 
 
-async def _search(reader: Reader, query: str, spec: AssistantSpec) -> Results:
-    try:
-        async with asyncio.timeout(SEARCH_SECONDS):
-            return await reader.search(query, limit=PASSAGES, tokens=prompts.passage_budget(spec))
-    except TimeoutError:
-        raise IndexUnavailable(f"The search took more than {SEARCH_SECONDS} seconds. Try again in a moment.") from None
-
-
 async def _written(
     spec: AssistantSpec,
     history: Sequence[Said],
@@ -98,10 +89,10 @@ async def _written(
     tables: Asked | None = None,
 ) -> AsyncIterator[AnswerEvent]:
     request = prompts.answering(spec, history, question, query, passages, tables)
-    call = meter.open("answer", spec.chat, request)
+    call = await meter.open("answer", spec.chat, request)
     parser = MarkerParser(len(passages))
     finished = Finished()
-    async with aclosing(spec.chat.stream(request)) as stream:  # type: ignore[type-var]
+    async with aclosing(call.stream()) as stream:
         async for item in stream:
             if isinstance(item, Delta):
                 call.written += len(item.text)
@@ -117,7 +108,7 @@ async def _written(
     if not call.written and not spec.writes:
         # No sentence of the passages fits the question: quoting noise helps nobody.
         hint = await _hint(spec, reader, passages)
-        async for event in _nothing(reader.scope, tuple(passages), told=True, hint=hint):
+        async for event in _nothing(reader.scope, tuple(passages), spec=spec, told=True, hint=hint):
             yield event
         return
     words, numbers = (await _hint(spec, reader, passages))(passages)
@@ -133,6 +124,7 @@ async def _nothing(
     scope: Scope,
     nearest: Sequence[ReadablePassage],
     *,
+    spec: AssistantSpec,
     told: bool = False,
     hint: Callable[[Sequence[ReadablePassage]], tuple[str, list[int]]] = lambda shown: ("", []),
 ) -> AsyncIterator[AnswerEvent]:
@@ -153,7 +145,8 @@ async def _nothing(
     if not told:
         yield Passages(best, relevant=False)
     shown = range(1, min(NEAREST, len(best)) + 1)
-    text = f"I found nothing in {searched(scope)} that answers this."
+    what = "no table" if spec.retrieval == "tables" else "nothing"
+    text = f"I found {what} in {searched(scope)} that answers this."
     if shown:
         text += " The nearest that I came across: " + " ".join(f"[{n}]" for n in shown) + "."
     words, numbers = hint(best)
@@ -170,19 +163,9 @@ def _best_of_each_document(passages: Sequence[ReadablePassage]) -> tuple[Readabl
     return tuple(first.values())[:NEAREST]
 
 
-def searching(scope: Scope) -> str:
-    return f"Searching {_places(scope)}" if not scope.empty else "Looking for sources that you may read"
-
-
 def searched(scope: Scope) -> str:
-    return f"the {_places(scope)} that I searched" if max(len(scope.sources), scope.folders) > 1 else "what I searched"
-
-
-def _places(scope: Scope) -> str:
-    if scope.folders and scope.folders >= len(scope.sources):
-        return _counted(scope.folders, "folder")
-    return _counted(len(scope.sources), "source")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return (
+        f"the {finding.places(scope)} that I searched"
+        if max(len(scope.sources), scope.folders) > 1
+        else "what I searched"
+    )

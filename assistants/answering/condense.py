@@ -75,9 +75,9 @@ def _subject(text: str, known: set[str]) -> list[str]:
 
 async def said_by(chat: ChatModel, purpose: str, request: ChatRequest, meter: Meter, *, longest: int) -> str:
     """A short reply. A model that goes on past ``longest`` characters is hung up on. Raises ProviderError."""
-    call = meter.open(purpose, chat, request)
+    call = await meter.open(purpose, chat, request)
     parts: list[str] = []
-    async with aclosing(chat.stream(request)) as stream:  # type: ignore[type-var]
+    async with aclosing(call.stream()) as stream:
         async for item in stream:
             if isinstance(item, Delta):
                 parts.append(item.text)

@@ -11,6 +11,7 @@ from assistants.answering.titles import write_title
 from assistants.models import Conversation
 from assistants.runs import notices, runner
 from assistants.runs.plan import Plan, Rows
+from assistants.runs.purse import Purse
 from assistants.runs.run import Run
 from assistants.runs.saving import spent_rows
 from portal import usage
@@ -30,6 +31,7 @@ async def after_run(run: Run) -> None:
         rows = run.plan.rows
         if rows is None:
             await in_database(_record, run.plan, run.calls)
+            await in_database(run.plan.account.record)
         elif len(run.plan.turns) == 1 and run.plan.spec.writes and run.calls and run.content:
             await _title(run.plan, rows)
 
@@ -40,7 +42,7 @@ async def _title(plan: Plan, rows: Rows) -> None:
         await asyncio.sleep(PAUSE)
         if not runner.under_way():
             break
-    meter = Meter()
+    meter = Meter(Purse(plan))
     try:
         title = await write_title(plan.spec, rows.question.content, meter)
     except (ProviderError, TimeoutError) as error:

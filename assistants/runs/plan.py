@@ -10,6 +10,7 @@ from assistants.answering.spec import AssistantSpec, Said
 from assistants.models import Conversation, Message
 from datasources.reading import SourceReader
 from portal.models import Credential, Membership
+from portal.spending.accounts import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``rows`` None is a trial: it is written down nowhere, and only ``asker`` may follow it."""
+    """``rows`` None is a trial: it is written down nowhere, and only ``asker`` may follow it.
+
+    ``account``: who pays for its calls; those that embed are gathered there.
+    """
 
     asker: Membership
     spec: AssistantSpec
     turns: Sequence[Said]
     reader: SourceReader
+    account: Account
     credential: Credential | None = None
     rows: Rows | None = None
     note: str = ""

@@ -15,6 +15,7 @@ from assistants.errors import Refused
 from assistants.models import Message
 from assistants.runs.log import Event, EventLog
 from assistants.runs.plan import Plan
+from assistants.runs.purse import Purse
 from assistants.runs.results import asked_as_json
 from assistants.runs.saving import Ending, Saved, Unit, refs_of, spent_on
 from assistants.runs.writer import RETRIES, Writer
@@ -57,7 +58,7 @@ class Run:
         self.found_at = 0.0
         self._writer = writer
         self._worker = worker
-        self._meter = Meter()
+        self._meter = Meter(Purse(plan))
         self._text: list[str] = []
         self._pending: list[str] = []
         self._flushed_at = 0.0

@@ -15,6 +15,7 @@ from datasources.retrieval.types import IndexUnavailable
 from portal.api.base import WorkspaceAPI
 from portal.api.problems import Problem
 from portal.providers.errors import ProviderError
+from portal.spending.accounts import OverBudget
 
 
 def as_problem(error: Exception) -> Exception:
@@ -23,6 +24,8 @@ def as_problem(error: Exception) -> Exception:
         return Problem("index_unavailable", str(error), 503)
     if isinstance(error, ConnectorError):
         return Problem("source_unavailable", str(error), 502 if not error.permanent else 409)
+    if isinstance(error, OverBudget):
+        return Problem("budget", str(error), 402)
     if isinstance(error, ProviderError):
         return Problem(f"model_{error.code}", str(error), 502)
     return error

@@ -13,10 +13,10 @@ from datasources.ingestion.chunking import embed_text
 from datasources.models import Node, RunItem
 from datasources.retrieval.types import Point, Selector, point_id
 from datasources.syncing.job import Job, jittered
-from datasources.syncing.leases import Postponed
+from datasources.syncing.leases import OutOfBudget, Postponed
 from datasources.syncing.reading import LONGEST_WAIT, Prepared, Verdict
 from portal.providers.errors import ProviderError
-from portal.providers.types import Usage
+from portal.spending.accounts import OverBudget
 
 BATCH = 64
 """Passages in one call: enough to sort by length, little enough to be stopped between two."""
@@ -39,7 +39,6 @@ class Piece:
     last: bool
     tail: int | None = None
     embedded: int = 0
-    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(slots=True)
@@ -68,7 +67,6 @@ class Embedding:
 
     def __init__(self, job: Job, pause: Callable[[float], None]) -> None:
         self._job, self._pause = job, pause
-        self._usage = Usage()
 
     def points(self, group: Sequence[Prepared]) -> Iterator[Piece | Verdict]:
         """Raises ProviderError where the model refuses all, Postponed where it or the index wants a longer pause."""
@@ -132,7 +130,9 @@ class Embedding:
     def _ask(self, texts: list[str]) -> list[list[float]]:
         for attempt in range(TRIES):
             try:
-                result = self._job.embedder.embed_documents(texts)
+                return self._job.embedder.embed_documents(texts).vectors
+            except OverBudget as error:
+                raise OutOfBudget(str(error), error.retry_after) from error
             except ProviderError as error:
                 wait = error.retry_after if error.retry_after is not None else float(2**attempt)
                 if not error.retryable:
@@ -140,10 +140,6 @@ class Embedding:
                 if wait > LONGEST_WAIT or attempt == TRIES - 1:
                     raise Postponed(str(error), max(wait, LONGEST_WAIT)) from error
                 self._pause(jittered(wait))
-            else:
-                used = result.usage
-                self._usage = Usage(self._usage.input_tokens + used.input_tokens, 0, self._usage.exact and used.exact)
-                return result.vectors
         raise AssertionError("unreachable")
 
     def _finished(self, documents: list[_Open]) -> Iterator[Piece | Verdict]:
@@ -172,8 +168,8 @@ class Embedding:
         ]
         document.told = end
         last = end == document.number
-        piece = Piece(document.prepared, points, last, document.tail if last else None, document.embedded, self._usage)
-        document.embedded, self._usage = 0, Usage()
+        piece = Piece(document.prepared, points, last, document.tail if last else None, document.embedded)
+        document.embedded = 0
         if last:
             document.told = -1
         return piece

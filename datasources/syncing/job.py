@@ -13,6 +13,7 @@ from datasources.models import DataSource, Node, SyncRun
 from datasources.retrieval.types import IndexUnavailable, Selector, WorkspaceIndex
 from datasources.syncing.leases import Lease, Postponed
 from portal.providers.types import Embedder
+from portal.spending.accounts import Account
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class Job:
     embedder: Embedder
     index: WorkspaceIndex
     lease: Lease
+    account: Account
     spaces: tuple[str, ...] = ()
     first: bool = False
     notes: list[str] = field(default_factory=list)

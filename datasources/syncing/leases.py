@@ -57,6 +57,20 @@ class Postponed(Exception):
         self.seconds = seconds
 
 
+class OutOfBudget(Postponed):
+    """What may be spent is spent: the run waits for the next period, or until the budget is changed, and fails never for it."""
+
+    LONGEST = 86_400.0
+    """Seconds between two looks where nobody knows when there is more."""
+
+    def __init__(self, message: str, seconds: float | None) -> None:
+        super().__init__(message, self.LONGEST if seconds is None else seconds + 1)
+
+
+WAITS_FOR_BUDGET = "Waits for its budget. "
+"""How the reason of such a run begins, by which it is found when the budget changes."""
+
+
 def _place() -> str:
     """This machine and this process-id namespace: where a process id means the same as here."""
     namespace = ""

@@ -21,8 +21,6 @@ from datasources.syncing.hierarchy import storable
 from datasources.syncing.job import Job
 from datasources.syncing.reading import UNEXPECTED, Prepared, Verdict, Work
 from datasources.syncing.tabling import write_tables
-from portal import usage
-from portal.providers.types import Usage
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +53,7 @@ class Writer:
         self._tails: list[tuple[UUID, int]] = []
         self._whole: list[Prepared] = []
         self._verdicts: list[Verdict] = []
-        self._embedded, self._used = 0, Usage()
+        self._embedded = 0
         self._since = time.monotonic()
 
     @property
@@ -78,8 +76,6 @@ class Writer:
         self._current = result.prepared.work.node.path
         self._points += result.points
         self._embedded += result.embedded
-        spent = result.usage
-        self._used = Usage(self._used.input_tokens + spent.input_tokens, 0, self._used.exact and spent.exact)
         if result.tail is not None:
             self._tails.append((result.prepared.work.node.pk, result.tail))
         if result.last:
@@ -152,7 +148,7 @@ class Writer:
                 changes["rate"] = self._measure(len(whole) + len(verdicts))
             job.lease.write(passages=F("passages") + self._embedded, attempts=0, current=self._current[:300], **changes)
             self._embedded = 0
-            self._record_usage()
+            job.account.record()
 
     def _write_documents(self, whole: list[Prepared]) -> None:
         if not whole:
@@ -194,19 +190,6 @@ class Writer:
         weight = min(1.0, passed / RATE_SECONDS) if self._rate else 1.0
         self._rate += weight * (ended / passed - self._rate)
         return self._rate
-
-    def _record_usage(self) -> None:
-        job = self._job
-        if self._used.input_tokens and job.source.workspace.embedding_credential_id:
-            usage.record(
-                workspace=job.source.workspace,
-                purpose="embed",
-                vendor=job.embedder.vendor,
-                model=job.embedder.model,
-                usage=self._used,
-                credential=job.source.workspace.embedding_credential,
-            )
-        self._used = Usage()
 
 
 def _leaves_the_index(verdict: Verdict) -> bool:

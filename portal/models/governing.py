@@ -146,6 +146,9 @@ class UsageRecord(models.Model):
     # In the workspace's currency; none where no price is known.
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)
 
+    # The key of what was reserved for the call, until it is recorded; not kept.
+    hold: uuid.UUID | None = None
+
     class Meta:
         indexes = [models.Index(fields=["workspace", "-at"]), models.Index(fields=["workspace", "user", "-at"])]
 

@@ -98,6 +98,8 @@ class EventReader:
 
 
 class AnthropicChat(VendorChat):
+    limits = ()
+
     def optional(self, request: ChatRequest) -> dict[str, object]:
         return {}  # since its version 2026-10-21 the API refuses any temperature, at its default too
 

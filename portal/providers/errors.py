@@ -19,11 +19,20 @@ Code = Literal[
     "model_not_found",  # the vendor has no such model, or not for this key
     "address_refused",  # our own rules forbid that address
     "not_configured",  # a key, an address or a file is missing here
+    "budget",  # what may be spent here is spent
 ]
 
 _RETRYABLE: Final[frozenset[str]] = frozenset(
     {"rate_limited", "timeout", "dropped_stream", "unavailable", "bad_response"}
 )
+
+FREE: Final[frozenset[str]] = frozenset(
+    {
+        *("bad_key", "no_access", "quota", "rate_limited", "context_too_long", "unavailable", "bad_request"),
+        *("model_not_found", "address_refused", "not_configured", "budget"),
+    }
+)
+"""Before the first token, no vendor charges for a call that ended so."""
 
 
 class ProviderError(Exception):

@@ -98,13 +98,18 @@ class ChunkReader:
 
 
 class OpenAIChat(VendorChat):
+    def __init__(self, access: Access, model: str) -> None:
+        super().__init__(access, model)
+        # OpenAI's newer models refuse the old name, other servers rarely know the new one.
+        new, old = "max_completion_tokens", "max_tokens"
+        self.limits = (new, old) if self.vendor == KIND else (old, new)
+
     def optional(self, request: ChatRequest) -> dict[str, object]:
         extra: dict[str, object] = {"stream_options": {"include_usage": True}}
         if request.temperature is not None:
             extra["temperature"] = request.temperature
         if request.max_output_tokens is not None:
-            # OpenAI's newer models refuse the old name, other servers rarely know the new one.
-            name = "max_completion_tokens" if self.vendor == KIND else "max_tokens"
+            name = next((name for name in self.limits if name not in self.refused), self.limits[0])
             extra[name] = request.max_output_tokens
         return extra
 

@@ -51,7 +51,13 @@ class Reader(Protocol):
 
 
 class VendorChat(ABC):
-    """What the chat adapters share: opening, retrying before the first token, reading, typed errors."""
+    """What the chat adapters share: opening, retrying before the first token, reading, typed errors.
+
+    ``limits``: what the limit on an answer's length may be called among the optional parameters, the usual name first; empty
+    where it is none of them, as the vendor insists on it.
+    """
+
+    limits: tuple[str, ...] = ("max_tokens",)
 
     def __init__(self, access: Access, model: str) -> None:
         self.vendor = access.kind
@@ -100,8 +106,19 @@ class VendorChat(ABC):
             attempt += 1
 
     def _extra(self, request: ChatRequest) -> dict[str, object]:
-        refused = _refused.get((self.access.base_url, self.model), set())
-        return {name: value for name, value in self.optional(request).items() if name not in refused}
+        extra = {name: value for name, value in self.optional(request).items() if name not in self.refused}
+        if request.keep_limit and self.limits and not any(name in extra for name in self.limits):
+            raise ProviderError(
+                f"{self.caller.vendor} takes no limit on how much {self.model} writes, so no budget can be kept with it. "
+                "Choose another model, or remove the budgets.",
+                code="not_configured",
+            )
+        return extra
+
+    @property
+    def refused(self) -> set[str]:
+        """Optional parameters that this server was found not to take."""
+        return _refused.get((self.access.base_url, self.model), set())
 
     def _drop_parameter(self, request: ChatRequest, exc: Exception) -> bool:
         """Where a compatible server names an optional parameter that it cannot take, do without from now on."""

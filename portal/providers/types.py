@@ -40,7 +40,8 @@ class ChatRequest:
 
     ``passages`` repeats them as values, and ``question`` the question alone (condensed, without the prompt around
     it), for models that do not read prompts (``quotes``).
-    ``max_output_tokens`` None leaves the vendor's own limit in force.
+    ``max_output_tokens`` None leaves the vendor's own limit in force. ``keep_limit``: a server that takes no such limit is not
+    called at all, as a budget rests on it.
     """
 
     turns: Sequence[Turn]
@@ -48,6 +49,7 @@ class ChatRequest:
     question: str = ""
     temperature: float | None = None
     max_output_tokens: int | None = None
+    keep_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
