@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from assistants import uses
 from assistants.models import Citation, EventBatch, Message
 from assistants.runs import remote, runner
 from assistants.runs.follow import stored_events
@@ -64,6 +65,9 @@ def _close(answer: UUID, everything: bool) -> bool:
         )
         row.last_seq, row.finished, row.lease_until = last.seq, timezone.now(), None
         row.save()
+        if row.author_id and uses.counts(row.via, row.status, row.content):
+            workspace = row.conversation.workspace_id
+            uses.count([uses.Use(workspace, row.assistant_id, row.author_id, row.found)], row.finished)
         added = [*rescued, last]
         EventBatch.objects.create(
             message=row, first=added[0].seq, last=last.seq, events=[event.as_json() for event in added]

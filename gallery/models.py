@@ -28,6 +28,10 @@ class Standing(models.Model):
     downs = models.PositiveIntegerField(default=0)
     approval = models.FloatField(default=0)
     on = models.DateField()
+    # Rows of UseDay of the last two days when it was computed: another number of them means new people.
+    recent = models.PositiveIntegerField(default=0)
+    # Somebody changed what they think of it since.
+    due = models.BooleanField(default=False)
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.contrib.postgres.aggregates import BoolAnd
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
@@ -186,6 +188,17 @@ class Assistant(models.Model):
         return self.live or self.latest
 
 
+def _words(*fields: str) -> Any:
+    """The fields' words as they stand, for beginnings of any language, and their English stems."""
+    return SearchVector(*fields, config="simple") + SearchVector(*fields, config="english")
+
+
+# What people find an assistant by, and how it works, which not everybody may read: expressions, as the indexes have them.
+# PostgreSQL's own full text, as trigrams are an extension that the embedded server lacks.
+TOLD_WORDS = _words("name", "description", "starters")
+INSTRUCTION_WORDS = _words("instructions")
+
+
 class AssistantVersion(models.Model):
     """An immutable snapshot; every message and every feedback row names the version that made it."""
 
@@ -231,6 +244,10 @@ class AssistantVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["assistant", "number"], name="version_once")]
+        indexes = [
+            GinIndex(TOLD_WORDS, name="version_told_words"),
+            GinIndex(INSTRUCTION_WORDS, name="version_instruction_words"),
+        ]
         ordering = ["-number"]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from assistants import uses
 from assistants.answering.spec import Call
 from assistants.models import Citation, Conversation, EventBatch, Message
 from assistants.runs.log import Event
@@ -92,7 +93,7 @@ def _save(units: Sequence[Unit]) -> dict[UUID, Saved]:
         )
         ended = [(u, u.ending) for u in alive if u.ending is not None]
         insert(c for _, e in ended for c in e.citations)
-        usage.record_all(row for u, e in ended for row in spent_rows(u.plan, e.calls))
+        usage.record_all(row for u in _unrecorded(ending, running) for row in _all_spent(u))
     gone = {u.plan.id for u in (*going, *ending)} - running.keys()
     return {u.plan.id: Saved(stop=running.get(u.plan.id, False), gone=u.plan.id in gone) for u in units}
 
@@ -151,9 +152,10 @@ def _touch(units: Sequence[Unit]) -> dict[UUID, bool]:
 
 
 def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
-    """What became of these answers; gives which of them were still open. One statement."""
+    """What became of these answers, and that people used who answered; gives which were still open. Two statements."""
     if not units:
         return {}
+    ended = timezone.now()
     rows = [(u, u.ending) for u in units if u.ending is not None]
     closed = statement(
         """
@@ -163,10 +165,10 @@ def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
             FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::jsonb[],
                         $10::jsonb[]) AS w (id, content, last, status, code, detail, found, scope, usage)
             WHERE m.id = w.id AND m.status IN ('queued', 'running')
-            RETURNING m.id
+            RETURNING m.id, m.assistant_id, m.author_id, m.via
             """,
         [
-            timezone.now(),
+            ended,
             [u.plan.id for u, _ in rows],
             [u.content for u, _ in rows],
             [u.events[-1].seq for u, _ in rows],
@@ -178,7 +180,31 @@ def _end(units: Sequence[Unit]) -> dict[UUID, bool]:
             [json.dumps(_spent(u.plan, e.calls)) for u, e in rows],
         ],
     )
-    return {key: False for (key,) in closed}
+    uses.count(_uses({u.plan.id: (u, e) for u, e in rows}, closed), ended)
+    return {key: False for key, *_ in closed}
+
+
+def _uses(ended: dict[UUID, tuple[Unit, Ending]], closed: Iterable[tuple[Any, ...]]) -> Iterable[uses.Use]:
+    """Those that count. Assistant and asker as the rows have them: either may have been deleted while it was written."""
+    for key, assistant, author, via in closed:
+        unit, ending = ended[key]
+        if author and uses.counts(via, ending.status, unit.content):
+            yield uses.Use(unit.plan.asker.workspace_id, assistant, author, ending.found)
+
+
+def _unrecorded(ending: Sequence[Unit], running: Mapping[UUID, bool]) -> list[Unit]:
+    """Those whose calls are to be recorded: also of an answer that was deleted meanwhile, as they were paid for all the same."""
+    lost = [u.plan.id for u in ending if u.plan.id not in running]
+    recent = UsageRecord.objects.filter(
+        workspace__in={u.plan.asker.workspace_id for u in ending}, at__gte=timezone.now() - timedelta(hours=1)
+    )
+    told = set(recent.filter(message__in=lost).values_list("message", flat=True)) if lost else set()
+    return [u for u in ending if u.plan.id not in told]
+
+
+def _all_spent(unit: Unit) -> list[UsageRecord]:
+    assert unit.ending is not None
+    return [*spent_rows(unit.plan, unit.ending.calls), *unit.plan.account.embedding_rows(unit.plan.id)]
 
 
 def _scope(plan: Plan) -> dict[str, Any]:
@@ -219,6 +245,7 @@ def spent_rows(plan: Plan, calls: Sequence[Call]) -> list[UsageRecord]:
             credential=plan.credential,
             assistant=plan.spec.assistant,
             message=plan.rows.answer.pk if plan.rows else None,
+            hold=call.hold,
         )
         for call in calls
     ]
