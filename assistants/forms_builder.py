@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -9,20 +10,27 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from assistants.drafts import MOST_DAYS, MOST_STARTERS, checked_fields, checked_handle
+from assistants.drafts import FIELDS, MOST_DAYS, MOST_STARTERS, checked_fields, checked_handle
 from assistants.forms import ModelChoice
-from assistants.models import Assistant, AssistantVersion
+from assistants.models import Assistant, AssistantVersion, Picture
 from assistants.models.assistant import HANDLE
+from assistants.pictures import keep_picture
 from portal.models import Membership
 
+_AS_THEY_ARE = (
+    *("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "retrieval"),
+    *("knowledge", "tags_all", "tags_none", "tags", "last_days"),
+)
 COLOURS = ("slate", "red", "amber", "green", "teal", "blue", "violet", "pink")
 
 
 class TagsField(forms.CharField):
-    """Tags with commas between, as a list."""
+    """Tags with commas between, as a list. ``of_documents``: the page offers those that the chosen sources have."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "data-tags": ""})
+    def __init__(self, *, of_documents: bool = False, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"})
+        if of_documents:
+            widget.attrs["data-tags"] = ""
         super().__init__(required=False, max_length=4000, widget=widget, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
@@ -31,6 +39,23 @@ class TagsField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         parts = [part.strip() for part in str(self.prepare_value(value) or "").split(",")]
         return list(dict.fromkeys(part for part in parts if part))
+
+
+def initial_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a version is made of, as the form shows it. What is left out stays as an empty form has it."""
+    initial = {name: fields[name] for name in _AS_THEY_ARE if name in fields}
+    if fields.get("credential") and fields.get("model"):
+        initial["model"] = f"{fields['credential'].pk}|{fields['model']}"
+    initial["starters"] = "\n".join(fields.get("starters") or ())
+    if picture := fields.get("picture"):
+        initial["picture"] = picture.pk
+    since, until, days = (fields.get(name) for name in ("since", "until", "last_days"))
+    return initial | {
+        "time": "last" if days else "between" if since or until else "any",
+        "since": timezone.localdate(since) if since else None,
+        "until": timezone.localdate(until - timedelta(microseconds=1)) if until else None,
+        "searches": "all" if fields.get("reads_all") else "chosen",
+    }
 
 
 def _midnight(day: date | None, days: int = 0) -> datetime | None:
@@ -64,19 +89,31 @@ class AssistantForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 9}),
         help_text="How it should work: its task, for whom, in what tone, what to leave out.",
     )
+    retrieval = forms.ChoiceField(
+        label="How it finds",
+        choices=[
+            ("search", "Search for what fits the question"),
+            ("newest", "Take the newest documents, until the model’s prompt is full"),
+            ("tables", "Ask tables only"),
+            ("none", "Nothing: it answers without sources"),
+        ],
+        initial="search",
+        required=False,
+        widget=forms.RadioSelect,
+    )
     searches = forms.ChoiceField(
         label="What it searches",
         choices=[
             ("chosen", "What I choose below"),
             ("all", "All that whoever asks may read"),
-            ("none", "Nothing: it answers without sources"),
         ],
         initial="chosen",
+        required=False,
         widget=forms.RadioSelect,
     )
     knowledge = forms.JSONField(required=False, label="Knowledge", widget=forms.HiddenInput)
-    tags_all = TagsField(label="Must have all of these tags", help_text="Tags with commas between.")
-    tags_none = TagsField(label="Must have none of these")
+    tags_all = TagsField(label="Must have all of these tags", help_text="Tags with commas between.", of_documents=True)
+    tags_none = TagsField(label="Must have none of these", of_documents=True)
     time = forms.ChoiceField(
         label="From when",
         choices=[("any", "Any time"), ("last", "The last days"), ("between", "Between two days")],
@@ -111,14 +148,36 @@ class AssistantForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=f"One a line, at most {MOST_STARTERS}. People see them before they ask.",
     )
+    tags = TagsField(
+        label="Tags", help_text="Words that the gallery filters by, with commas between: travel, onboarding."
+    )
     stage = forms.ChoiceField(choices=Assistant.Stage.choices, initial=Assistant.Stage.BETA, label="Stage")
+    shows_instructions = forms.BooleanField(
+        required=False,
+        label="Everyone may read its instructions",
+        help_text="Whoever may ask it sees them on its page, and can copy them.",
+    )
+    picture = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    picture_file = forms.FileField(
+        required=False,
+        label="Picture",
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,image/gif"}),
+    )
+    note = forms.CharField(
+        max_length=200,
+        required=False,
+        label="What you changed",
+        widget=forms.TextInput(
+            attrs={"placeholder": "What you changed, for the list of versions", "autocomplete": "off"}
+        ),
+    )
 
     def __init__(
         self, *args: Any, membership: Membership, assistant: Assistant | None = None, trial: bool = False, **kwargs: Any
     ) -> None:
         """``trial``: nothing is saved, so that name and handle may still be missing."""
         super().__init__(*args, **kwargs)
-        self.membership, self.assistant = membership, assistant
+        self.membership, self.assistant, self.trial = membership, assistant, trial
         # What ``save_version`` takes, once the form is valid.
         self.version_fields: dict[str, Any] = {}
         version = assistant.latest if assistant else None
@@ -134,31 +193,24 @@ class AssistantForm(forms.Form):
     @classmethod
     def for_version(cls, membership: Membership, assistant: Assistant, version: AssistantVersion) -> AssistantForm:
         """The form filled from a stored version."""
-        model = f"{version.credential_id}|{version.model}" if version.credential_id and version.model else ""
-        initial = {
+        fields = {name: getattr(version, name) for name in FIELDS}
+        about = {
             "handle": assistant.handle,
             "stage": assistant.stage,
-            "model": model,
-            "starters": "\n".join(version.starters),
-            "knowledge": version.knowledge,
-            "tags_all": version.tags_all,
-            "tags_none": version.tags_none,
-            "time": "last" if version.last_days else "between" if version.since or version.until else "any",
-            "last_days": version.last_days,
-            "since": timezone.localdate(version.since) if version.since else None,
-            "until": timezone.localdate(version.until - timedelta(microseconds=1)) if version.until else None,
-            "searches": "all" if version.reads_all else "chosen" if version.knowledge else "none",
-        } | {
-            name: getattr(version, name)
-            for name in ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables")
+            "shows_instructions": assistant.shows_instructions,
         }
-        return cls(membership=membership, assistant=assistant, initial=initial)
+        return cls(membership=membership, assistant=assistant, initial=initial_of(fields) | about)
 
     def clean_handle(self) -> str:
         try:
             return checked_handle(self.membership.workspace, self.cleaned_data["handle"], self.assistant)
         except ValidationError as error:
             raise ValidationError(error.messages) from error
+
+    def clean_picture_file(self) -> Picture | None:
+        """Without JavaScript the file comes with the form; a trial saves nothing, this neither."""
+        file = self.cleaned_data["picture_file"]
+        return keep_picture(self.membership, file) if file and not self.trial else None
 
     def clean_starters(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["starters"].splitlines() if line.strip()]
@@ -171,6 +223,8 @@ class AssistantForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """The same checks that the API's drafts go through, said where the field is."""
         data = super().clean() or self.cleaned_data
+        if data.get("picture_file"):
+            data["picture"] = data["picture_file"].pk
         if self.errors:
             return data
         kept = self.assistant.latest.knowledge if self.assistant and self.assistant.latest else []
@@ -184,15 +238,18 @@ class AssistantForm(forms.Form):
 
     def _version_fields(self, data: dict[str, Any]) -> dict[str, Any]:
         credential, model = data["model"]
-        searches = data["searches"]
-        knowledge = {"all": None, "none": []}.get(searches, data["knowledge"] or [])
-        if searches == "chosen" and not knowledge:
+        retrieval, searches = data["retrieval"] or "search", data["searches"] or "chosen"
+        knowledge = None if searches == "all" else data["knowledge"] or []
+        if retrieval == "none":
+            knowledge = []
+        elif searches == "chosen" and not knowledge:
             raise ValidationError(
                 {"knowledge": "Choose what it reads in the tree, or say that it reads everything or nothing."}
             )
         same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
-        part = {name: data[name] for name in (*same, "tags_all", "tags_none")}
-        return {"credential": credential, "model": model, "knowledge": knowledge} | part | self._window(data)
+        part = {name: data[name] for name in (*same, "tags_all", "tags_none", "tags", "picture")}
+        part |= {"credential": credential, "model": model, "knowledge": knowledge, "retrieval": retrieval}
+        return part | self._window(data)
 
     def _window(self, data: dict[str, Any]) -> dict[str, Any]:
         """The time window that is chosen; what is filled in of the others does not count."""

@@ -18,6 +18,8 @@ from datasources.retrieval.joining import estimate_tokens
 from portal.providers.types import ChatRequest, Passage, Turn
 
 PASSAGE_TOKENS = 4000
+NEWEST_TOKENS = 12_000
+"""Of what is newest: it is read as a whole rather than looked through."""
 HISTORY_TOKENS = 2000
 # Of a model whose window is known to be small: shares of it.
 PASSAGE_SHARE, HISTORY_SHARE = 0.4, 0.2
@@ -68,7 +70,7 @@ _MARKS = re.compile(r"[ ]?\[\d{1,3}\](?!\()")
 
 def passage_budget(spec: AssistantSpec) -> int:
     """Tokens of passages that one prompt may hold."""
-    return _share(spec, PASSAGE_TOKENS, PASSAGE_SHARE)
+    return _share(spec, NEWEST_TOKENS if spec.retrieval == "newest" else PASSAGE_TOKENS, PASSAGE_SHARE)
 
 
 def answering(
