@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from assistants.errors import Refused
+from assistants.likeness import rounds
 from assistants.models import Assistant, AssistantVersion, LivePart
 from portal import audit
 from portal.models import Membership, User, Workspace
@@ -77,3 +78,4 @@ def record(
     action: str, assistant: Assistant, by: User | None, before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> None:
     audit.record(action, workspace=assistant.workspace, actor=by, target=assistant, before=before, after=after)
+    rounds.changed(assistant.pk)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from assistants import planning
 from assistants.answering.spec import Said
 from assistants.errors import Refused
+from assistants.likeness import rounds
 from assistants.models import Assistant, Conversation, Feedback, Message
 from assistants.runs import notices, runner
 from assistants.runs.plan import Plan, Rows
@@ -318,6 +319,7 @@ def delete_conversation(membership: Membership, conversation: Conversation) -> N
         stop(membership, answer)
     judged = conversation.messages.filter(feedback__isnull=False, assistant__isnull=False)
     assistants = set(judged.values_list("assistant", flat=True))
+    rounds.forgotten(conversation)
     conversation.delete()
     for assistant in assistants:
         events.send(events.AnswerJudged(conversation.workspace_id, assistant))
@@ -373,4 +375,5 @@ def take_feedback_back(membership: Membership, answer: Message) -> None:
 
 def _judged(membership: Membership, answer: Message) -> None:
     if answer.assistant_id:
+        rounds.judged(answer)
         events.send(events.AnswerJudged(membership.workspace_id, answer.assistant_id))

@@ -23,6 +23,7 @@ from datasources.models import Node
 from datasources.narrowing import chains_of, meet
 from datasources.retrieval.fusing import QueryKind
 from datasources.retrieval.joining import FoundPassage
+from datasources.retrieval.remembering import Remembering
 from datasources.retrieval.search import Timings, search
 from datasources.retrieval.types import Branch, Filter, VectorIndex
 from datasources.titles import title_of
@@ -223,8 +224,9 @@ class SourceReader:
         if self.scope.empty:
             return Results()
         handle = open_index().for_workspace(self.membership.workspace_id)
+        asked = Remembering(self.embedder)
         found = await search(
-            handle, self.embedder, self.embedder.space, query, self.filter, limit, tokens=tokens, around=around
+            handle, asked, self.embedder.space, query, self.filter, limit, tokens=tokens, around=around
         )
         if not found.passages:
             return Results(kind=found.kind, timings=found.timings)

@@ -340,6 +340,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "due": {"task": "datasources.enqueue_due", "schedule": float(DUE_SECONDS)},
     "answers": {"task": "assistants.close_interrupted", "schedule": float(DUE_SECONDS)},
+    "likenesses": {"task": "assistants.keep_likenesses", "schedule": float(DUE_SECONDS)},
     "budgets": {"task": "portal.sweep_holds", "schedule": float(DUE_SECONDS)},
     "usage": {"task": "portal.roll_up_usage", "schedule": 3600.0},
 }

@@ -72,7 +72,7 @@ def point_of(assistant: Assistant, vector: Sequence[float], digest: str) -> Poin
     return Point(assistant.pk, vector, name, payload)
 
 
-def within_reach(membership: Membership) -> Filter:
+def findable_by(membership: Membership) -> Filter:
     """What this person may find: theirs, and what is offered and reads nothing that they can't. Two queries, and those of
     mirrored access."""
     readable = {branch.source for branch in readable_branches(membership)}

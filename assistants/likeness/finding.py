@@ -11,7 +11,7 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 
-from assistants.likeness.collection import answered_space, does_space, index_of, within_reach
+from assistants.likeness.collection import answered_space, does_space, findable_by, index_of
 from assistants.likeness.yours import asked_before
 from assistants.models import Assistant
 from datasources.reading import embedder_for
@@ -158,7 +158,7 @@ class _Asked:
 def _opened(membership: Membership) -> tuple[Embedder, WorkspaceIndex, Filter]:
     embedder = embedder_for(membership.workspace)
     embedder.space  # noqa: B018  of a vendor's unknown model the first use asks for its size, which blocks
-    return embedder, index_of(membership.workspace_id), within_reach(membership)
+    return embedder, index_of(membership.workspace_id), findable_by(membership)
 
 
 _UNLIKE = (
