@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -43,6 +46,7 @@ FIELDS: Final = (
 
 RESERVED: Final = frozenset({"new", "all", "none", "everyone", "assistant", "assistants", "edit", "gallery", "atrium"})
 LONGEST_INSTRUCTIONS = 20_000
+LONGEST_HANDLE = 40
 MOST_BRANCHES = 500
 MOST_TAGS = 50
 MOST_STARTERS = 6
@@ -65,6 +69,24 @@ def checked_handle(workspace: Workspace, handle: str, assistant: Assistant | Non
     if others.exists():
         raise ValidationError({"handle": f"@{handle} is taken. Choose another handle."})
     return handle
+
+
+def free_handle(workspace: Workspace, wanted: str) -> str:
+    """The handle that is nearest to what is wanted and not taken. One query."""
+    plain = unicodedata.normalize("NFKD", wanted.lower()).encode("ascii", "ignore").decode()
+    base = re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", plain)).strip("-")[:LONGEST_HANDLE].rstrip("-")
+    base = base if len(base) >= 3 else "assistant-1"
+    taken = set(
+        Assistant.objects.filter(workspace=workspace, handle__istartswith=base[: LONGEST_HANDLE - 4]).values_list(
+            "handle", flat=True
+        )
+    )
+    for number in itertools.count(1):
+        end = "" if number == 1 else f"-{number}"
+        handle = base[: LONGEST_HANDLE - len(end)].rstrip("-") + end
+        if handle not in taken and handle not in RESERVED:
+            return handle
+    raise AssertionError
 
 
 def checked_fields(
@@ -103,6 +125,9 @@ def checked_fields(
         out["tags"] = list(dict.fromkeys(tag.lower() for tag in _texts("tags", fields["tags"], MOST_LABELS, 40)))
     if "picture" in fields:
         out["picture"] = _picture(membership, fields["picture"])
+    if isinstance(out.get("instructions"), str):
+        # As a form sends them, lines end otherwise than anywhere else.
+        out["instructions"] = out["instructions"].replace("\r\n", "\n").replace("\r", "\n")
     if len(out.get("instructions") or "") > LONGEST_INSTRUCTIONS:
         raise ValidationError(
             {"instructions": f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."}

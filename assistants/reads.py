@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from assistants.models import AssistantVersion
+from assistants.models import Assistant, AssistantVersion
 from datasources.models import DataSource, Node
 from portal.models import Membership
 
@@ -78,6 +78,46 @@ def what_it_reads(membership: Membership, version: AssistantVersion) -> Reads:
 
 def _sorted(nodes: dict[UUID, Node], ids: set[UUID]) -> list[Node]:
     return sorted((nodes[key] for key in ids if key in nodes), key=lambda node: node.path.lower())
+
+
+def sees_instructions(membership: Membership, assistant: Assistant) -> bool:
+    """Whoever may change it does; others where its owners show them. One query."""
+    if assistant.shows_instructions:
+        return True
+    return Assistant.objects.editable_by(membership).filter(pk=assistant.pk).exists()
+
+
+def readable_part(membership: Membership, entries: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Of knowledge what this person may choose themselves, and how many of its parts they may not. Two queries."""
+    rows = [row for row in entries if row.get("data_source")]
+    wanted = {UUID(str(row["data_source"])) for row in rows}
+    visible = set(DataSource.objects.visible_to(membership).filter(pk__in=wanted).values_list("pk", flat=True))
+    chosen = _ids(rows, "parents_in") | _ids(rows, "parents_not_in")
+    known = dict(
+        Node.objects.browsable_by(membership).filter(pk__in=chosen).values_list("pk", "source_id") if chosen else ()
+    )
+    kept: list[dict[str, Any]] = []
+    left_out = 0
+    for row in rows:
+        source, inside = UUID(str(row["data_source"])), row.get("parents_in")
+        parts = 1 if inside is None else len(inside)
+        if source not in visible:
+            left_out += parts
+            continue
+        named = {
+            key: None if row.get(key) is None else [str(n) for n in row[key] if known.get(UUID(str(n))) == source]
+            for key in ("parents_in", "parents_not_in")
+        }
+        left_out += 0 if inside is None else parts - len(named["parents_in"] or ())
+        if inside is None or named["parents_in"]:
+            kept.append(
+                {
+                    "data_source": str(source),
+                    "parents_in": named["parents_in"],
+                    "parents_not_in": named["parents_not_in"] or [],
+                }
+            )
+    return kept, left_out
 
 
 def names_for(membership: Membership, *versions: AssistantVersion | None) -> Callable[[UUID], str | None]:

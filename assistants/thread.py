@@ -109,6 +109,7 @@ _DONE = {
     "Searching": "Searched",
     "Reading": "Read",
     "Looking": "Looked",
+    "Taking": "Took",
     "Writing": "Wrote",
     "Asking": "Asked",
     "Correcting": "Corrected",
