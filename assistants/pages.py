@@ -9,11 +9,13 @@ from assistants import views_assistants as assistants
 from assistants import views_builder as builder
 from assistants import views_conversations as conversations
 from assistants import views_filing as filing
+from assistants import views_fitting as fitting
 from assistants import views_trial as trial
 
 PAGES: list[Any] = [
     path("ask/", conversations.ask_new, name="ask_new"),
     path("ask/places/", assistants.places, name="ask_places"),
+    path("ask/fits/", fitting.fits, name="ask_fits"),
     path("conversations/", filing.conversations, name="conversations"),
     path("c/<uuid:conversation>/", conversations.conversation, name="conversation"),
     path("c/<uuid:conversation>/ask/", conversations.ask, name="ask"),

@@ -10,15 +10,17 @@ from typing import Literal
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
+from django.db import close_old_connections
 
 from assistants.likeness.collection import answered_space, does_space, findable_by, index_of
 from assistants.likeness.yours import asked_before
 from assistants.models import Assistant
-from datasources.reading import embedder_for
+from datasources.reading import embedder_for, metered
 from datasources.retrieval.remembering import Remembering, remembered
 from datasources.retrieval.types import Filter, WorkspaceIndex
 from portal.models import Membership
 from portal.providers.types import Embedder
+from portal.spending.accounts import Account
 from portal.threads import in_database
 
 LONGEST = 2000
@@ -133,12 +135,9 @@ class _Asked:
         if not text:
             return None
         embedder, index, reach = await in_database(_opened, membership)
-        vector = remembered(embedder, text)
-        if vector is None:
-            vector = (await asyncio.to_thread(Remembering(embedder).embed_query, text)).vectors[0]
-        usual = _usual.get(embedder.space)
-        if usual is None:
-            usual = await asyncio.to_thread(usual_likeness, embedder)
+        vector, usual = remembered(embedder, text), _usual.get(embedder.space)
+        if vector is None or usual is None:
+            vector, usual = await asyncio.to_thread(_embedded, membership, embedder, text)
         return cls(membership, vector, embedder.space, index, reach, usual)
 
     async def found(self, space: str, limit: int) -> dict[UUID, float]:
@@ -159,6 +158,19 @@ def _opened(membership: Membership) -> tuple[Embedder, WorkspaceIndex, Filter]:
     embedder = embedder_for(membership.workspace)
     embedder.space  # noqa: B018  of a vendor's unknown model the first use asks for its size, which blocks
     return embedder, index_of(membership.workspace_id), findable_by(membership)
+
+
+def _embedded(membership: Membership, embedder: Embedder, text: str) -> tuple[list[float], float]:
+    """The text's vector and what is usual. Of a vendor's model the person pays, as for asking it."""
+    if not membership.workspace.embedding_credential_id:
+        return Remembering(embedder).embed_query(text).vectors[0], usual_likeness(embedder)
+    account = Account.opened(membership.workspace, membership.user)
+    paid = metered(embedder, account)
+    try:
+        return Remembering(paid).embed_query(text).vectors[0], usual_likeness(paid)
+    finally:
+        account.record()
+        close_old_connections()
 
 
 _UNLIKE = (
