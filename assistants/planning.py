@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from assistants.answering.spec import Said
 from assistants.answering.titles import title_from
+from assistants.defaults import defaults_of_member
 from assistants.errors import Refused
 from assistants.models import Assistant, AssistantVersion, Conversation, Message
 from assistants.presenting import shown_answers
@@ -30,6 +32,7 @@ from portal.prepared import Prepared
 from portal.providers.errors import ProviderError
 from portal.providers.types import ChatModel, ChatRequest, StreamItem
 from portal.spending.accounts import Account
+from portal.spending.offers import may_choose
 
 LONGEST_QUESTION = 20_000
 LONGEST_PATH = 24
@@ -70,6 +73,7 @@ def _fresh(membership: UUID) -> QuerySet[Membership]:
     rows = Membership.objects.active().filter(pk=membership).order_by()
     # Whether any budget is to be looked for costs no question of its own.
     rows = rows.annotate(has_budgets=Exists(Budget.objects.filter(workspace=OuterRef("workspace_id"))))
+    rows = rows.annotate(space_defaults=ArraySubquery(defaults_of_member().values("assistant")))
     return rows.select_related("user", "workspace__default_credential", "workspace__embedding_credential")
 
 
@@ -169,6 +173,8 @@ def plan_again(membership: Membership, answer: Message, credential: Credential |
         raise Refused("invalid", "Only an answer can be asked for again.")
     if (credential is None) != (not model):
         raise Refused("invalid", "Choose a credential and a model of it, or neither.")
+    if credential is not None and not may_choose(asker, credential, model):
+        raise Refused("not_allowed", f"{model} is not offered to you. Choose another model.")
     choice = choose(asker, answer.assistant)
     return _plan(asker, conversation, answer.parent, choice, model=(credential, model) if credential else None)
 
@@ -209,8 +215,9 @@ def _narrowed(narrow: Iterable[Branch], choice: Choice) -> narrowing.Entries:
 
 
 def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
-    """The assistant that was asked, by row or handle, as this person may run it; without one the workspace's default, else
-    the plain one. One query. Raises Refused."""
+    """The assistant that was asked, by row or handle, as this person may run it; without one the default of their spaces, else
+    the workspace's, else the plain one. One query, and one more for each default of a space that is not for them. Raises
+    Refused."""
 
     @cache
     def branches() -> tuple[Branch, ...]:
@@ -218,8 +225,8 @@ def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
 
     who = (membership.workspace_id, membership.user_id)
     if assistant is None:
-        found = _DEFAULT.first(*who)
-        if found is None or not found.offered_to(membership, branches):
+        found = _by_default(membership, branches)
+        if found is None:
             return Choice(None, None, branches)
     else:
         found = _BY_HANDLE.first(*who, assistant) if isinstance(assistant, str) else _BY_ID.first(*who, assistant.pk)
@@ -227,6 +234,25 @@ def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
             name = str(assistant).removeprefix("@")[:40]
             raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")
     return Choice(found, found.runs_for(membership), branches)
+
+
+def _by_default(membership: Membership, branches: Callable[[], tuple[Branch, ...]]) -> Assistant | None:
+    """Restricted spaces first: what was chosen for few knows them better than what was chosen for all."""
+    who = (membership.workspace_id, membership.user_id)
+    for of_space in _space_defaults(membership):
+        found = _BY_ID.first(*who, of_space)
+        if found is not None and found.offered_to(membership, branches):
+            return found
+    found = _DEFAULT.first(*who)
+    return found if found is not None and found.offered_to(membership, branches) else None
+
+
+def _space_defaults(membership: Membership) -> list[UUID]:
+    """They come along with ``fresh``, so that no question waits for them; others ask."""
+    if not hasattr(membership, "space_defaults"):
+        found = _FRESH.first(membership.pk)
+        return found.space_defaults if found else []  # type: ignore[attr-defined]
+    return membership.space_defaults
 
 
 def conversation_of(membership: Membership, id: UUID) -> Conversation:

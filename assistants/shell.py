@@ -2,6 +2,8 @@
 
 from assistants import (
     closing,
+    expiring,  # noqa: F401  (what happens to sources, and how long vettings last)
+    handing_over,  # noqa: F401  (who leaves)
     hanging,  # noqa: F401  (the pages' parts of the shell)
 )
 from assistants.runs import runner
@@ -14,6 +16,8 @@ register("assistant.view", Role.MEMBER, "read", "see assistants")
 register("assistant.edit", Role.MEMBER, "write", "make and change assistants")
 register("assistant.publish", Role.MEMBER, "write", "publish assistants")
 register("assistant.vet", Role.ADMIN, "admin", "offer an assistant to the whole workspace")
+# Hide, take over, choose defaults. Whose assistants: Assistant.objects.governed_by.
+register("assistant.govern", Role.ADMIN, "admin", "govern assistants")
 register("conversation.view", Role.MEMBER, "read", "read conversations")
 register("conversation.ask", Role.MEMBER, "ask", "ask questions")
 register("conversation.manage", Role.MEMBER, "ask", "rename, share and delete conversations")

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from assistants import closing
+from assistants import closing, expiring
 from assistants.likeness import rounds
 
 
@@ -21,3 +21,8 @@ def describe(assistant: str) -> None:
 @shared_task(name="assistants.keep_likenesses")
 def keep_likenesses() -> None:
     rounds.keep_all()
+
+
+@shared_task(name="assistants.look_at_vettings")
+def look_at_vettings() -> None:
+    expiring.look()

@@ -66,11 +66,28 @@ def readable_branches(membership: Membership) -> tuple[Branch, ...]:
     """
     if not membership.active:
         return ()
+    granted, mirrored = _granted(Space.objects.of_member(membership).values("pk"), membership.workspace_id)
+    principals = principals_of(membership, mirrored)
+    return tuple(
+        Branch(source, parents, readers=principals.get(source))
+        for source, parents in granted
+        if parents is None or parents
+    )
+
+
+def branches_of_spaces(spaces: models.QuerySet[Space], workspace: UUID) -> tuple[Branch, ...]:
+    """What these spaces are granted together, one branch a source; whom the vendor lets read is left aside. One query."""
+    granted, _mirrored = _granted(spaces.values("pk"), workspace)
+    return tuple(Branch(source, parents) for source, parents in granted if parents is None or parents)
+
+
+def _granted(spaces: models.QuerySet, workspace: UUID) -> tuple[list[tuple[UUID, tuple[UUID, ...] | None]], set[UUID]]:
+    """Each source with the nodes that these spaces see of it (None: all), and those that mirror their vendor's access."""
     granted: dict[UUID, set[UUID] | None] = {}
     mirrored: set[UUID] = set()
     rows = (
         _grants()
-        .filter(space__in=Space.objects.of_member(membership).values("pk"), source__workspace=membership.workspace_id)
+        .filter(space__in=spaces, source__workspace=workspace)
         .exclude(source__state="deleting")
         .values_list("source", "parents_in", "source__mirror")
     )
@@ -81,12 +98,8 @@ def readable_branches(membership: Membership) -> tuple[Branch, ...]:
             granted[source] = None
         else:
             granted[source] = (granted.get(source) or set()) | set(parents)
-    principals = principals_of(membership, mirrored)
-    return tuple(
-        Branch(source, None if parents is None else tuple(sorted(parents)), readers=principals.get(source))
-        for source, parents in sorted(granted.items())
-        if parents is None or parents
-    )
+    found = [(key, None if parents is None else tuple(sorted(parents))) for key, parents in sorted(granted.items())]
+    return found, mirrored
 
 
 def principals_of(membership: Membership, sources: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:

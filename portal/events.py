@@ -31,6 +31,13 @@ class MemberLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class VettingDaysChanged:
+    """How long vettings last in this workspace; what stands is read from its row."""
+
+    workspace: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class SourceBroken:
     source: UUID
     reason: str

@@ -343,6 +343,8 @@ CELERY_BEAT_SCHEDULE = {
     "likenesses": {"task": "assistants.keep_likenesses", "schedule": float(DUE_SECONDS)},
     "budgets": {"task": "portal.sweep_holds", "schedule": float(DUE_SECONDS)},
     "usage": {"task": "portal.roll_up_usage", "schedule": 3600.0},
+    "vettings": {"task": "assistants.look_at_vettings", "schedule": 3600.0},
+    "notices": {"task": "portal.forget_old_notices", "schedule": 86_400.0},
 }
 
 CHANNEL_LAYERS = {

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from portal import usage_days
+from portal import notices, usage_days
 from portal.spending import holding
 
 
@@ -14,3 +14,8 @@ def roll_up_usage() -> None:
 @shared_task(name="portal.sweep_holds")
 def sweep_holds() -> None:
     holding.sweep()
+
+
+@shared_task(name="portal.forget_old_notices")
+def forget_old_notices() -> None:
+    notices.forget_old()
