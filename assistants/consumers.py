@@ -43,7 +43,7 @@ from django.http import Http404
 
 from assistants import conversations
 from assistants.answering.spec import Said
-from assistants.drafts import checked_fields
+from assistants.drafts import checked_fields, must_be_offered
 from assistants.errors import Refused
 from assistants.following import follow
 from assistants.models import Conversation, Message
@@ -211,7 +211,9 @@ class AnswersConsumer(AsyncWebsocketConsumer):
         if not isinstance(fields, dict):
             raise Refused("invalid", "fields holds what the draft is made of.")
         try:
-            return checked_fields(self.membership, fields)
+            checked = checked_fields(self.membership, fields)
+            must_be_offered(self.membership, checked)
+            return checked
         except ValidationError as error:
             raise Refused("invalid", " ".join(error.messages)) from error
 

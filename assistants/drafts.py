@@ -19,6 +19,7 @@ from assistants.models import Assistant, AssistantVersion, Picture
 from assistants.models.assistant import HANDLE
 from datasources.models import DataSource, Node
 from portal.models import Credential, Membership, Workspace
+from portal.spending.offers import may_choose
 
 FIELDS: Final = (
     "name",
@@ -255,6 +256,18 @@ def _days(value: Any) -> int | None:
     if isinstance(value, bool) or not str(value).isdecimal() or not 1 <= int(value) <= MOST_DAYS:
         raise ValidationError({"last_days": f"It takes a number of days, 1 to {MOST_DAYS}."})
     return int(value)
+
+
+def must_be_offered(membership: Membership, fields: Mapping[str, Any], latest: AssistantVersion | None = None) -> None:
+    """Whether this person may choose the model of checked fields; one that the assistant has already may stay.
+
+    Raises ValidationError.
+    """
+    credential, model = fields.get("credential"), fields.get("model") or ""
+    if credential is None or (latest is not None and (latest.credential_id, latest.model) == (credential.pk, model)):
+        return
+    if not may_choose(membership, credential, model):
+        raise ValidationError({"model": f"{model} is not offered to you. Choose a model from the list."})
 
 
 def _check_model(membership: Membership, fields: dict[str, Any]) -> None:

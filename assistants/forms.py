@@ -14,8 +14,8 @@ from assistants.models import Assistant, Conversation, Feedback
 from assistants.planning import LONGEST_QUESTION
 from datasources import narrowing
 from datasources.retrieval.types import Branch
-from portal.credentials import offered_models
 from portal.models import Credential, Membership, User
+from portal.spending.offers import models_for
 
 
 class PlacesField(forms.Field):
@@ -119,11 +119,11 @@ class ModelChoice(forms.TypedChoiceField):
         self.credentials: dict[str, Credential] = {}
 
     def offer(self, membership: Membership, current: tuple[Credential | None, str] = (None, "")) -> None:
-        """List what the workspace's credentials offer; what is set stays, even where it is not listed any more."""
+        """List the models that are offered to this person; what is set stays, even where it is not listed any more."""
         workspace = membership.workspace
         default = workspace.default_model if workspace.default_credential_id else "quotes its sources"
         groups: list[Any] = [("", f"Workspace default: {default}")]
-        for offering, models in offered_models(workspace):
+        for offering, models in models_for(membership):
             self.credentials[str(offering.pk)] = offering
             rows = [(f"{offering.pk}|{m['name']}", m["label"] or m["name"]) for m in models]
             groups.append((offering.name, rows))

@@ -8,13 +8,15 @@ from django.urls import reverse
 
 from assistants.filing import conversations_of
 from assistants.models import Assistant, Conversation
+from assistants.naming import id_of, names_of
 from assistants.reading_sources import panel, table_panel, used_by
 from assistants.views_assistants import usable
+from assistants.views_at_hand import rail_context as at_hand_context
 from assistants.views_conversations import home_context
 from assistants.views_filing import rail_context
 from datasources.uses import uses
 from portal.models import Membership, Workspace
-from portal.registry import PaletteSource, Panel, RailSection, Step, registries
+from portal.registry import Assistants, PaletteSource, Panel, RailSection, Step, registries
 
 
 def _made_an_assistant(workspace: Workspace) -> bool:
@@ -25,6 +27,8 @@ def _asked(workspace: Workspace) -> bool:
     return Conversation.objects.filter(workspace=workspace).exists()
 
 
+registries.rail.add("assistants", RailSection("assistants/_rail_assistants.html", at_hand_context, weight=5))
+registries.assistants = Assistants(names_of, id_of)
 registries.rail.add("conversations", RailSection("assistants/_rail.html", rail_context, weight=10))
 registries.panel("home").add("composer", Panel("assistants/_home.html", home_context, weight=0))
 registries.panel("source").add("assistants", Panel("assistants/_used_by.html", panel, weight=0))

@@ -20,9 +20,10 @@ from assistants.rendering import answer_html
 from assistants.thread import Entry, Skeleton, entries
 from assistants.views_assistants import choices
 from portal.access import WorkspaceRequest, may, workspace_view
-from portal.credentials import NO_MODEL, offered_models
+from portal.credentials import NO_MODEL
 from portal.models import Membership, User
 from portal.pages import is_fragment
+from portal.spending.offers import models_for
 
 
 def home_context(request: HttpRequest, workspace: Any) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def thread_context(request: WorkspaceRequest, conversation: Conversation, at: UU
         "may_ask": mine and may(request.membership, "conversation.ask"),
         "may_rate": may(request.membership, "feedback.give"),
         "reasons": Feedback.Reason.choices,
-        "models": offered_models(request.workspace),
+        "models": models_for(request.membership),
     }
 
 

@@ -169,6 +169,8 @@ register("space.manage", Role.ADMIN, "admin", "change spaces")
 register("credential.manage", Role.ADMIN, "admin", "manage credentials")
 # Who builds an assistant picks a model; a key needs the scope admin for it, as for the credentials behind the models.
 register("model.view", Role.MEMBER, "admin", "see which models can be used")
+register("budget.manage", Role.ADMIN, "admin", "set budgets, prices, and which models are offered to whom")
+register("budget.view", Role.MEMBER, "read", "see what one spent and what one’s budgets have left")
 register("apikey.manage", Role.MEMBER, "write", "make API keys")
 register("audit.view", Role.ADMIN, "admin", "read the audit log")
 register("admin.enter", Role.ADMIN, "admin", "govern this workspace")

@@ -18,6 +18,7 @@ urlpatterns: list[Any] = [
     path("govern/<path:rest>", operate),
     path("me/", views_me.me, name="me"),
     path("me/theme/", views_me.theme, name="theme"),
+    path("me/spending/", views_me.spending, name="spending"),
     path("me/keys/", views_me.keys, name="keys"),
     path("me/keys/new/", views_me.key_new, name="key_new"),
     path("me/keys/<uuid:pk>/revoke/", views_me.key_revoke, name="key_revoke"),

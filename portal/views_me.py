@@ -22,6 +22,7 @@ from portal.access import require, signed_in
 from portal.models import ApiKey, Membership, User
 from portal.pages import done, go, is_fragment, page
 from portal.shell import memberships_of
+from portal.spending import standing
 
 THEMES = User._meta.get_field("theme").choices
 SCOPES = {
@@ -78,6 +79,19 @@ def theme(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=204)
     back = request.META.get("HTTP_REFERER", "")
     return go(request, back if url_has_allowed_host_and_scheme(back, {request.get_host()}) else reverse("me"))
+
+
+@signed_in
+@require_GET
+def spending(request: HttpRequest) -> HttpResponse:
+    """What I spent this month and what my budgets have left, in one workspace: the one used last, or ``in``."""
+    mine = memberships_of(request.user)
+    asked = request.GET.get("in", "")
+    shown = next((m for m in mine if m.workspace.slug == asked), mine[0] if mine else None)
+    context: dict[str, Any] = {"tab": "spending", "memberships": mine, "shown": shown}
+    if shown is not None:
+        context |= {"used": standing.used(shown.workspace, shown.user), "standings": standing.of_person(shown)}
+    return page(request, "portal/spending.html", context, partial="spending")
 
 
 @signed_in

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from portal import credentials
 from portal.api.base import WorkspaceAPI
 from portal.models import Credential
+from portal.spending.offers import models_for
 
 
 class CredentialShape(serializers.ModelSerializer[Credential]):
@@ -111,11 +112,11 @@ class Models(WorkspaceAPI):
 
     @extend_schema(operation_id="models_list", responses=ModelList)
     def get(self, request: Request, slug: str) -> Response:
-        """What the workspace's credentials offer, as their vendors listed it at the last test."""
+        """What the workspace's credentials offer to the caller, as their vendors listed it at the last test."""
         found = [
             {"label": "", "context_tokens": None, **model, "credential": row.pk, "credential_name": row.name}
             for kind in ("chat", "embedding")
-            for row, models in credentials.offered_models(self.workspace, kind)
+            for row, models in models_for(self.membership, kind)
             for model in models
         ]
         return Response(ModelList({"results": found}).data)

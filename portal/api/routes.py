@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from portal.api import audit, credentials, keys, people, spaces, workspace
+from portal.api import audit, credentials, keys, people, spaces, spending, workspace
 
 urlpatterns = [
     path("", workspace.TheWorkspace.as_view(), name="workspace"),
     path("me/", workspace.Me.as_view(), name="me"),
     path("people/", people.People.as_view(), name="people"),
+    path("people/import/", people.ImportPeople.as_view(), name="people-import"),
     path("people/<uuid:pk>/", people.Person.as_view(), name="person"),
     path("invitations/", people.Invitations.as_view(), name="invitations"),
     path("invitations/<uuid:pk>/", people.OneInvitation.as_view(), name="invitation"),
@@ -19,5 +20,13 @@ urlpatterns = [
     path("credentials/<uuid:pk>/", credentials.OneCredential.as_view(), name="credential"),
     path("credentials/<uuid:pk>/test/", credentials.CredentialTest.as_view(), name="credential-test"),
     path("models/", credentials.Models.as_view(), name="models"),
+    path("budgets/", spending.Budgets.as_view(), name="budgets"),
+    path("budgets/<uuid:pk>/", spending.OneBudget.as_view(), name="budget"),
+    path("prices/", spending.Prices.as_view(), name="prices"),
+    path("prices/<int:pk>/", spending.OnePrice.as_view(), name="price"),
+    path("model-offers/", spending.Offers.as_view(), name="model-offers"),
+    path("model-offers/<int:pk>/", spending.OneOffer.as_view(), name="model-offer"),
+    path("me/spending/", spending.MySpending.as_view(), name="me-spending"),
     path("audit/", audit.Audit.as_view(), name="audit"),
+    path("audit/export/", audit.AuditExport.as_view(), name="audit-export"),
 ]

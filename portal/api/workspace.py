@@ -14,12 +14,13 @@ from portal.api.base import WorkspaceAPI
 from portal.api.fields import Within
 from portal.api.shapes import PersonShape
 from portal.models import ApiKey, Credential, Membership, Workspace
+from portal.spending import prices
 
 
 class WorkspaceShape(serializers.ModelSerializer[Workspace]):
     class Meta:
         model = Workspace
-        fields = ["slug", "name", "default_credential", "default_model", "embedding_model", "created"]
+        fields = ["slug", "name", "default_credential", "default_model", "embedding_model", "currency", "created"]
         read_only_fields = fields
 
 
@@ -27,6 +28,7 @@ class WorkspaceChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80, required=False)
     default_credential = Within(Credential, required=False, allow_null=True)
     default_model = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    currency = serializers.CharField(max_length=3, required=False, help_text="Of prices and budgets: EUR, USD, …")
 
 
 class MeShape(serializers.ModelSerializer[Membership]):
@@ -54,7 +56,7 @@ class TheWorkspace(WorkspaceAPI):
 
     @extend_schema(operation_id="workspace_change", request=WorkspaceChange, responses=WorkspaceShape)
     def patch(self, request: Request, slug: str) -> Response:
-        """Rename it, or choose its default model (credential and model together; both empty: passages are quoted)."""
+        """Rename it, choose its default model (credential and model together; both empty: passages are quoted), or its currency."""
         change = self.parsed(WorkspaceChange)
         if "name" in change:
             people.rename_workspace(self.workspace, change["name"], by=self.person)
@@ -62,6 +64,8 @@ class TheWorkspace(WorkspaceAPI):
             credential = change.get("default_credential", self.workspace.default_credential)
             model = change.get("default_model", self.workspace.default_model)
             credentials.set_default_model(self.workspace, credential, model, by=self.person)
+        if "currency" in change:
+            prices.set_currency(self.workspace, change["currency"], by=self.person)
         return self.shown(WorkspaceShape, self.workspace)
 
 
