@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage, get_connection
 from django.core.validators import validate_email
 from django.db import transaction
 from django.http import HttpRequest
@@ -24,6 +26,8 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from portal import audit, events
 from portal.models import Invitation, Membership, Role, Space, User, Workspace
 from portal.registry import LeftBehind, registries
+
+log = structlog.get_logger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -119,8 +123,20 @@ def open_invitation(token: str) -> Invitation | None:
     return found if found and found.is_open else None
 
 
-def invite(*, workspace: Workspace, email: str, role: str, by: User) -> tuple[Invitation, str]:
-    """Invite by mail; returns the invitation and its link. Raises ValidationError with a sentence."""
+def invite(
+    *,
+    workspace: Workspace,
+    email: str,
+    role: str,
+    by: User,
+    name: str = "",
+    spaces: Iterable[Space] = (),
+    mail: bool = True,
+) -> tuple[Invitation, str]:
+    """Invite by mail; returns the invitation and its link. Raises ValidationError with a sentence.
+
+    ``spaces``: restricted ones that list them once they come. Without ``mail``, the caller sends it: ``mail_invitations``.
+    """
     email = email.strip().lower()
     validate_email(email)
     if Membership.objects.filter(workspace=workspace, user__email__iexact=email, active=True).exists():
@@ -134,21 +150,61 @@ def invite(*, workspace: Workspace, email: str, role: str, by: User) -> tuple[In
             workspace=workspace,
             email=email,
             role=Role(role),
+            name=name,
             token_hash=_hash(token),
             invited_by=by,
             expires=timezone.now() + Invitation.LASTS,
         )
+        _list_invited(invitation, spaces)
         audit.record("invitation.send", workspace=workspace, actor=by, target=invitation, after={"role": role})
         link = settings.BASE_URL + reverse("invitation", args=[token])
-        transaction.on_commit(lambda: _mail_invitation(invitation, link))
+        if mail:
+            transaction.on_commit(lambda: _invitation_mail(invitation, link).send())
     return invitation, link
 
 
-def _mail_invitation(invitation: Invitation, link: str) -> None:
-    context = {"invitation": invitation, "link": link}
-    send_mail(
+@transaction.atomic
+def change_invitation(invitation: Invitation, *, by: User, role: str, name: str, spaces: Iterable[Space]) -> None:
+    """What an open invitation is for; its link stays. An empty role or name changes nothing; spaces come on top."""
+    before = {"role": invitation.role}
+    invitation.role = Role(role) if role else invitation.role
+    invitation.name = name or invitation.name
+    invitation.save(update_fields=["role", "name"])
+    _list_invited(invitation, spaces)
+    audit.record(
+        "invitation.change",
+        workspace=invitation.workspace,
+        actor=by,
+        target=invitation,
+        before=before,
+        after={"role": invitation.role},
+    )
+
+
+def _list_invited(invitation: Invitation, spaces: Iterable[Space]) -> None:
+    chosen = list(spaces)
+    if any(s.workspace_id != invitation.workspace_id or s.kind != Space.Kind.RESTRICTED for s in chosen):
+        raise ValidationError("Choose restricted spaces of this workspace.")
+    if chosen:
+        invitation.spaces.add(*chosen)
+
+
+def mail_invitations(sent: Sequence[tuple[Invitation, str]]) -> str:
+    """All over one connection; gives why they could not be sent, or nothing. Each can be given a new link by hand."""
+    if not sent:
+        return ""
+    try:
+        get_connection().send_messages([_invitation_mail(invitation, link) for invitation, link in sent])
+    except OSError as error:  # SMTP's errors are among these
+        log.warning("invitations not mailed", number=len(sent), error=str(error))
+        return "The mails could not be sent. Make new links for these people, and send them yourself."
+    return ""
+
+
+def _invitation_mail(invitation: Invitation, link: str) -> EmailMessage:
+    return EmailMessage(
         f"Join {invitation.workspace} on Atrium",
-        render_to_string("portal/mail/invitation.txt", context),
+        render_to_string("portal/mail/invitation.txt", {"invitation": invitation, "link": link}),
         None,
         [invitation.email],
     )
@@ -190,6 +246,8 @@ def accept_invitation(token: str, user: User) -> Membership:
         membership.save(update_fields=["active", "role"])
     invitation.accepted = timezone.now()
     invitation.save(update_fields=["accepted"])
+    for space in invitation.spaces.all():
+        space.members.add(user)
     audit.record(
         "invitation.accept",
         workspace=invitation.workspace,
@@ -258,6 +316,17 @@ def deactivate(membership: Membership, *, by: User, hand_over_to: Membership | N
     )
 
 
+def heir(workspace: Workspace, email: str) -> Membership | None:
+    """Who takes over, by their address; none where it is empty. Raises ValidationError with a sentence."""
+    if not email.strip():
+        return None
+    rows = Membership.objects.active().filter(workspace=workspace).select_related("user", "workspace")
+    found = rows.filter(user__email__iexact=email.strip()).first()
+    if found is None:
+        raise ValidationError(f"Nobody in this workspace has the address {email.strip()}.")
+    return found
+
+
 def _check_heir(membership: Membership, heir: Membership | None) -> None:
     if heir is None:
         return
@@ -303,6 +372,17 @@ def save_space(space: Space, *, by: User, members: list[User] | None = None, **f
         after={"name": space.name, "kind": space.kind},
     )
     return space
+
+
+@transaction.atomic
+def list_in_spaces(membership: Membership, spaces: Iterable[Space], *, by: User) -> None:
+    """These restricted spaces list this person from now on, beside those that do already."""
+    for space in spaces:
+        if space.members.filter(pk=membership.user_id).exists():
+            continue
+        space.members.add(membership.user)
+        after = {"joined": str(membership.user)}
+        audit.record("space.join", workspace=membership.workspace, actor=by, target=space, after=after)
 
 
 @transaction.atomic

@@ -27,6 +27,7 @@ workspace_urlpatterns: list[Any] = [
     path("", views_home.home, name="home"),
     path("palette/", views_home.palette, name="palette"),
     path("people/", views_people.people_page, name="people"),
+    path("people/import/", views_people.import_page, name="people_import"),
     path("people/invite/", views_people.invite, name="invite"),
     path("people/invitations/<uuid:pk>/", views_people.change_invitation, name="invitation_change"),
     path("people/<uuid:pk>/role/", views_people.change_role, name="person_role"),

@@ -89,7 +89,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         return _join_signed_in(request, found, token)
     if User.objects.filter(email__iexact=found.email).exists():
         return _invitation_page(request, found, known=True)
-    form = JoinForm(request.POST or None, email=found.email)
+    form = JoinForm(request.POST or None, email=found.email, initial={"name": found.name})
     if request.method == "POST" and form.is_valid():
         return _join_new(request, found, token, form)
     return _invitation_page(request, found, form=form, status=422 if form.errors else 200)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal import people
+from portal import members, people
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.models import ApiKey, Invitation, Membership, Role, Space
 from portal.pages import done, is_fragment, page, paged, sentence
@@ -32,15 +33,20 @@ def people_page(request: WorkspaceRequest) -> HttpResponse:
 def _show(request: WorkspaceRequest, status: int = 200, **more: Any) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     shows_left = request.GET.get("left") == "1" and may(request.membership, "people.manage")
-    members = Membership.objects.filter(workspace=request.workspace, active=not shows_left).select_related("user")
-    if text:
-        members = members.filter(Q(user__name__icontains=text) | Q(user__email__icontains=text))
+    role, seen = request.GET.get("role", ""), request.GET.get("seen", "")
+    here = Membership.objects.filter(workspace=request.workspace, active=not shows_left).select_related("user")
+    found = members.found(here, text=text, role=role, seen_when=seen)
     spaces = Space.objects.governed_by(request.membership).filter(kind=Space.Kind.RESTRICTED)
-    members = members.prefetch_related(Prefetch("user__spaces", queryset=spaces, to_attr="in_spaces"))
+    found = found.prefetch_related(Prefetch("user__spaces", queryset=spaces, to_attr="in_spaces"))
     manages = may(request.membership, "people.manage")
     context = {
-        "people": paged(request, members.order_by("user__name", "user__email")),
+        "people": paged(request, found.order_by("user__name", "user__email")),
         "text": text,
+        "role": role,
+        "seen": seen,
+        "seen_choices": members.SEEN.items(),
+        "narrowed": bool(text or role or seen),
+        "kept": _kept(request),
         "shows_left": shows_left,
         "manages": manages,
         "roles": Role.choices,
@@ -48,6 +54,12 @@ def _show(request: WorkspaceRequest, status: int = 200, **more: Any) -> HttpResp
         **more,
     }
     return page(request, TEMPLATE, context, partial="people", status=status)
+
+
+def _kept(request: WorkspaceRequest) -> str:
+    """What the other pages of the list narrow by, too."""
+    same = {name: request.GET[name] for name in ("q", "role", "seen", "left") if request.GET.get(name)}
+    return f"{urlencode(same)}&" if same else ""
 
 
 def _open_invitations(request: WorkspaceRequest) -> list[Invitation]:
@@ -122,7 +134,8 @@ def leave(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     membership = _member(request, pk)
     if request.method == "POST":
         try:
-            people.deactivate(membership, by=request.user)
+            heir = people.heir(request.workspace, request.POST.get("heir", ""))
+            people.deactivate(membership, by=request.user, hand_over_to=heir)
         except ValidationError as error:
             return _show(request, status=422, problem=sentence(error))
         return _after(request, f"{membership.user} is no longer in {request.workspace}.")
@@ -130,8 +143,25 @@ def leave(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
         "person": membership,
         "keys": ApiKey.objects.filter(membership=membership, revoked=None).count(),
         "spaces": Space.objects.filter(workspace=request.workspace, members=membership.user),
+        "left_behind": people.left_behind(membership),
+        "heirs": _heirs(request, membership),
     }
     return page(request, "portal/person_leave.html", context, partial="sheet")
+
+
+def _heirs(request: WorkspaceRequest, leaving: Membership) -> list[str]:
+    """Addresses to choose from while typing; any other of the workspace can be typed too."""
+    here = Membership.objects.active().filter(workspace=request.workspace).exclude(pk=leaving.pk)
+    return list(here.order_by("user__email").values_list("user__email", flat=True)[:200])
+
+
+@workspace_view("people.manage")
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_page(request: WorkspaceRequest) -> HttpResponse:
+    """People from a CSV file: looked at first, line by line."""
+    context = members.imported(request, request.workspace)
+    status = 422 if "problem" in context else 200
+    return page(request, "portal/people_import.html", context, status=status)
 
 
 @workspace_view("people.manage")

@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from portal import audit_log
 from portal.admin.deeds import DeedsMixin
 from portal.models import AuditEvent, User, Workspace
 
@@ -238,6 +239,8 @@ class GovernAdmin(DeedsMixin, ModelAdmin):
         if request.workspace is not None:  # type: ignore[attr-defined]
             told = told.filter(workspace=request.workspace)  # type: ignore[attr-defined]
         page = Paginator(told.order_by("-id"), 50).get_page(request.GET.get("p"))
+        for event in page:
+            event.changes = audit_log.changes(event.before, event.after)
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {row}",

@@ -21,17 +21,33 @@ def _always(_row: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """One line that a deed wants to know before it is done. ``wanted``: whether it makes sense for these rows.
+
+    ``first(by)``: what stands there to begin with. ``offers(rows)``: what one can choose from while typing.
+    """
+
+    label: str
+    help: str
+    wanted: Callable[[Sequence[Any]], bool]
+    first: Callable[[User], str]
+    offers: Callable[[Sequence[Any]], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Deed:
     """``run(row, by)`` calls a verb and may return a sentence on the outcome; ``applies`` hides it where it makes no sense.
 
-    ``warning(row)`` tells what will be lost, line by line; then the deed asks first.
+    ``warning(row)`` tells what will be lost, line by line; then the deed asks first. With ``asks``, ``run`` gets what was
+    answered as a third argument.
     """
 
     name: str
     label: str
-    run: Callable[[Any, User], str | None]
+    run: Callable[..., str | None]
     applies: Callable[[Any], bool] = _always
     warning: Callable[[Any], Sequence[str]] | None = None
+    asks: Ask | None = None
 
 
 class DeedsMixin:
@@ -79,8 +95,15 @@ class DeedsMixin:
             "lines": chosen.warning(row),
             "opts": opts,
             "back": here,
+            **_asked(request, chosen, [row]),
         }
         return TemplateResponse(request, "portal/govern/confirm.html", context)
+
+
+def _asked(request: HttpRequest, deed: Deed, rows: Sequence[Any]) -> dict[str, Any]:
+    if deed.asks is None or not deed.asks.wanted(rows):
+        return {}
+    return {"ask": deed.asks, "answer": deed.asks.first(request.user), "offers": deed.asks.offers(rows)}  # type: ignore[arg-type]
 
 
 def _do(request: HttpRequest, deed: Deed, row: Any) -> None:
@@ -88,7 +111,8 @@ def _do(request: HttpRequest, deed: Deed, row: Any) -> None:
         messages.warning(request, f"{row}: this does not apply any more.")
         return
     try:
-        told = deed.run(row, request.user)  # type: ignore[arg-type]
+        more = (request.POST.get("answer", "").strip(),) if deed.asks else ()
+        told = deed.run(row, request.user, *more)
     except ValidationError as error:
         messages.error(request, f"{row}: {' '.join(error.messages)}")
     else:
@@ -107,6 +131,7 @@ def _for_many(deed: Deed) -> Callable[[Any, HttpRequest, Any], HttpResponse | No
                 "opts": modeladmin.model._meta,
                 "chosen": rows,
                 "back": request.get_full_path(),
+                **_asked(request, deed, rows),
             }
             return TemplateResponse(request, "portal/govern/confirm.html", context)
         for row in rows:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.decorators import action
 
-from portal import people
+from portal import members, people
 from portal.admin.base import GovernAdmin
-from portal.admin.deeds import Deed
+from portal.admin.deeds import Ask, Deed
 from portal.admin.site import site
 from portal.models import Invitation, Membership, Space, User
 
 
-def _leave(row: Membership, by: User) -> str:
-    people.deactivate(row, by=by)
+def _leave(row: Membership, by: User, heir: str = "") -> str:
+    people.deactivate(row, by=by, hand_over_to=people.heir(row.workspace, heir))
     return f"{row.user} has left this workspace. Their API keys are revoked."
 
 
@@ -32,7 +36,35 @@ def _lost_by_leaving(row: Membership) -> list[str]:
         f"{row.user} can no longer enter this workspace; their account, and other workspaces, stay.",
         f"{keys} API keys stop working.",
         f"They leave {spaces} restricted spaces.",
+        *(f"Only they look after {one.words}." for one in people.left_behind(row)),
+        "Their conversations are kept, and nobody gets to read them.",
     ]
+
+
+def _others(rows: Sequence[Membership]) -> list[str]:
+    """Addresses to choose from while typing; any other of the workspace can be typed too."""
+    here = Membership.objects.active().filter(workspace=rows[0].workspace_id).exclude(pk__in=[row.pk for row in rows])
+    return list(here.order_by("user__email").values_list("user__email", flat=True)[:200])
+
+
+_HEIR = Ask(
+    label="Who takes that over? (e-mail address)",
+    help="Leave it empty, and it has nobody until an admin takes it over.",
+    wanted=lambda rows: any(people.left_behind(row) for row in rows),
+    first=lambda by: by.email,
+    offers=_others,
+)
+
+
+class SeenFilter(admin.SimpleListFilter):
+    title = "last seen"
+    parameter_name = "seen"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(members.SEEN.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return members.seen(queryset, self.value() or "")
 
 
 @admin.register(Membership, site=site)
@@ -40,16 +72,32 @@ class MembershipAdmin(GovernAdmin):
     section, icon, weight = "People", "group", 10
     may_change = True
     list_display = ("person", "email", "role", "active", "last_seen")
-    list_filter = ("role", "active")
+    list_filter = ("role", "active", SeenFilter)
+    actions_list = ("import_people",)
     search_fields = ("user__name", "user__email")
     list_select_related = ("user", "workspace")
     ordering = ("user__email",)
     fields = ("person", "email", "role", "active", "created", "last_seen")
     readonly_fields = ("person", "email", "active", "created", "last_seen")
     deeds = (
-        Deed("leave", "Remove from workspace", _leave, lambda row: row.active, _lost_by_leaving),
+        Deed("leave", "Remove from workspace", _leave, lambda row: row.active, _lost_by_leaving, _HEIR),
         Deed("return", "Bring back", _return, lambda row: not row.active),
     )
+
+    @action(description="Import a CSV file", url_path="import", icon="upload_file")
+    def import_people(self, request: HttpRequest) -> HttpResponse:
+        """Look at the file first, line by line; then do it. See ``portal.importing``."""
+        workspace: Any = request.workspace  # type: ignore[attr-defined]
+        if workspace is None:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Import people",
+            "opts": self.model._meta,
+            "back": reverse("admin:portal_membership_changelist"),
+            **members.imported(request, workspace),
+        }
+        return TemplateResponse(request, "portal/govern/import.html", context)
 
     @admin.display(ordering="user__name")
     def person(self, row: Membership) -> str:
@@ -79,9 +127,13 @@ class InvitationAdmin(GovernAdmin):
     list_select_related = ("invited_by", "workspace")
     ordering = ("-created",)
     add_fieldsets = ((None, {"fields": ("email", "role")}),)
-    fields = ("email", "role", "state", "invited_by", "created", "expires", "accepted", "revoked")
-    readonly_fields = ("state", "invited_by", "created", "expires", "accepted", "revoked")
+    fields = ("email", "name", "role", "joins", "state", "invited_by", "created", "expires", "accepted", "revoked")
+    readonly_fields = ("name", "joins", "state", "invited_by", "created", "expires", "accepted", "revoked")
     deeds = (Deed("withdraw", "Withdraw", _withdraw, lambda row: row.is_open),)
+
+    @admin.display(description="spaces")
+    def joins(self, row: Invitation) -> str:
+        return ", ".join(str(space) for space in row.spaces.all()) or "None"
 
     @admin.display
     def state(self, row: Invitation) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import AllValuesFieldListFilter
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
-from unfold.contrib.filters.admin import RangeDateTimeFilter
+from django.urls import path
+from unfold.contrib.filters.admin import RangeDateTimeFilter, TextFilter
 
-from portal import keys
+from portal import audit_log, keys
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
 from portal.admin.site import site
 from portal.models import ApiKey, AuditEvent, UsageRecord, User
-from portal.spreadsheets import as_cell
 
 
 def _revoke(row: ApiKey, by: User) -> str:
@@ -85,45 +82,105 @@ class UsageAdmin(GovernAdmin):
     readonly_fields = fields
 
 
-class _Lines:
-    """A file that gives each line back, so that a CSV writer can feed a stream."""
+class ActionFilter(admin.SimpleListFilter):
+    """The kinds of deeds that were done here."""
 
-    def write(self, line: str) -> str:
-        return line
+    title = "what"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        workspace: Any = request.workspace  # type: ignore[attr-defined]
+        known = audit_log.actions(workspace) if workspace is not None else []
+        nouns = sorted({name.partition(".")[0] for name in known})
+        return [*((noun, f"Anything with {noun}") for noun in nouns), *((name, name) for name in known)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return audit_log.found(queryset, action=self.value() or "")
 
 
-_COLUMNS = ("at", "actor_name", "via", "action", "object_type", "object_id", "object_name", "before", "after")
+class SurfaceFilter(admin.SimpleListFilter):
+    title = "through"
+    parameter_name = "via"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(audit_log.SURFACES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return audit_log.found(queryset, via=self.value() or "")
+
+
+class WhoFilter(TextFilter):
+    """A text, not a list: a workspace may have thousands of people, and those who left count too."""
+
+    title = "who"
+    parameter_name = "who"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return audit_log.found(queryset, who=(self.value() or "").strip())
+
+
+class ObjectFilter(TextFilter):
+    """What it was done to: by its id, all that was ever done to one thing."""
+
+    title = "object (its name or id)"
+    parameter_name = "object"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        text = (self.value() or "").strip()
+        return queryset.filter(Q(object_id=text) | Q(object_name__icontains=text)) if text else queryset
 
 
 @admin.register(AuditEvent, site=site)
 class AuditAdmin(GovernAdmin):
     section, label, icon, weight = "Record", "Audit log", "history", 130
-    list_display = ("at", "actor_name", "via", "action", "object_name", "object_type")
+    list_display = ("at", "actor_name", "action", "object_name", "object_type", "what_changed", "via")
     list_filter = (
-        "actor",
-        ("action", AllValuesFieldListFilter),
-        ("via", AllValuesFieldListFilter),
+        WhoFilter,
+        ActionFilter,
+        ObjectFilter,
+        SurfaceFilter,
         ("at", RangeDateTimeFilter),
     )
     list_filter_submit = True
-    search_fields = ("action", "object_name", "actor_name")
+    search_fields = ("action", "object_name", "actor_name", "object_id")
     list_select_related = ("workspace",)
     ordering = ("-id",)
-    fields = _COLUMNS
-    readonly_fields = _COLUMNS
+    fields = ("at", "actor_name", "via", "action", "object_name", "object_type", "object_id")
+    readonly_fields = fields
+    change_form_after_template = "portal/govern/changes.html"
     actions = ("export",)
+    list_before_template = "portal/govern/audit_export.html"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.export_view)
+        return [path("export/", view, name="portal_auditevent_export"), *super().get_urls()]
+
+    @admin.display(description="from and to")
+    def what_changed(self, row: AuditEvent) -> str:
+        told = [one for one in audit_log.changes(row.before, row.after) if one.changed]
+        words = [
+            f"{one.name}: {one.before} → {one.after}" if one.before else f"{one.name}: {one.after}" for one in told
+        ]
+        return "; ".join(words)[:160]
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        row = self.get_object(request, object_id) if object_id else None
+        told = audit_log.changes(row.before, row.after) if row is not None else []
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "changes": told})
 
     @admin.action(description="Download as CSV")
     def export(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> HttpResponseBase:
-        """What is chosen, or with "select all" everything that the filters let through."""
-        response = StreamingHttpResponse(_csv(queryset), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
-        return response
+        """What is chosen."""
+        return csv_response(queryset)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """All that the filters in the address let through."""
+        return csv_response(self.get_changelist_instance(request).queryset)
 
 
-def _csv(rows: QuerySet[AuditEvent]) -> Iterator[str]:
-    writer: Any = csv.writer(_Lines())
-    yield writer.writerow(_COLUMNS)
-    for row in rows.order_by("-id").iterator(chunk_size=1000):
-        values = [row.at.isoformat(), *(getattr(row, name) for name in _COLUMNS[1:])]
-        yield writer.writerow([as_cell(value) for value in values])
+def csv_response(rows: QuerySet[AuditEvent]) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(audit_log.as_csv(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
+    return response

@@ -14,10 +14,9 @@ from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 from portal.access import may
-from portal.registry import registries
 
 # The order of the menu's sections; classes name theirs in ``section``.
-SECTIONS = ("People", "Data", "Assistants", "Record", "Platform")
+SECTIONS = ("People", "Data", "Assistants", "Spending", "Record", "Platform")
 # Views of Django's admin that would lead around our sign-in, or tell of rows by type and id alone.
 _LEFT_OUT = frozenset({"login", "view_on_site", "password_change", "password_change_done", "logout"})
 
@@ -41,13 +40,15 @@ class GovernSite(UnfoldAdminSite):
         return [*urls, *self._elsewhere()]
 
     def _elsewhere(self) -> list[Any]:
-        """Addresses that Django's templates name, kept as doors to allauth's pages: one sign-in, one second factor."""
+        """A page of ours, and addresses that Django's templates name, kept as doors to allauth's pages: one sign-in, one
+        second factor."""
         from django.urls import path
 
         def door(route: str) -> Any:
             return self.admin_view(lambda request: redirect(route))
 
         return [
+            path("adoption/", self.admin_view(self.adoption), name="adoption"),
             path("login/", door("account_login"), name="login"),
             path("logout/", door("account_logout"), name="logout"),
             path("password/", door("account_change_password"), name="password_change"),
@@ -76,16 +77,26 @@ class GovernSite(UnfoldAdminSite):
                 groups[admin.section].append(
                     _item(title, link, getattr(admin, "icon", ""), request.path.startswith(link))
                 )
-        first = {"items": [_item("Overview", index, "home", request.path == index)]}
-        return [first, *({"title": title, "items": items} for title, items in groups.items() if items)]
+        first = [_item("Overview", index, "home", request.path == index)]
+        if request.workspace is not None:  # type: ignore[attr-defined]
+            adoption = reverse("admin:adoption")
+            first.append(_item("Adoption", adoption, "trending_up", request.path == adoption))
+        return [{"items": first}, *({"title": title, "items": items} for title, items in groups.items() if items)]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        panels = []
-        for panel in registries.panel("govern"):
-            context = panel.context(request, request.workspace)  # type: ignore[attr-defined]
-            if context is not None:
-                panels.append((panel.template, context))
-        return super().index(request, {**(extra_context or {}), "panels": panels, "title": "Overview"})
+        """What waits, a few numbers, and charts: see ``overview``."""
+        from portal.admin import overview
+
+        front = overview.front(request, request.workspace)  # type: ignore[attr-defined]
+        return super().index(request, {**(extra_context or {}), **front, "title": "Overview"})
+
+    def adoption(self, request: HttpRequest) -> TemplateResponse:
+        """For whoever gets people to use it: what is missing, and what to try next."""
+        from portal.admin import adoption
+
+        found = adoption.found(request, request.workspace)  # type: ignore[attr-defined]
+        context = {**self.each_context(request), **found, "title": "Adoption"}
+        return TemplateResponse(request, "portal/govern/adoption.html", context)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Finds pages of this admin by name. Unlike the library's, it keeps no result that another workspace could meet."""

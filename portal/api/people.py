@@ -6,13 +6,14 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import people
+from portal import importing, members, people
 from portal.api.base import WorkspaceAPI
+from portal.api.fields import Within
 from portal.api.shapes import PersonShape
 from portal.models import Invitation, Membership, Role
 
@@ -29,6 +30,58 @@ class MemberShape(serializers.ModelSerializer[Membership]):
 class MemberChange(serializers.Serializer[Any]):
     role = serializers.ChoiceField(Role.choices, required=False)
     active = serializers.BooleanField(required=False)
+    hand_over_to = Within(
+        Membership,
+        required=False,
+        allow_null=True,
+        help_text="With active false: whose the assistants become that only this person owns. The id of a membership.",
+    )
+
+
+class LeftBehindShape(serializers.Serializer[Any]):
+    words = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class OneMemberShape(MemberShape):
+    """``leaves_behind``, for admins: what only this person looks after, and who should take it over when they leave."""
+
+    leaves_behind = serializers.SerializerMethodField()
+
+    class Meta(MemberShape.Meta):
+        fields = [*MemberShape.Meta.fields, "leaves_behind"]
+        read_only_fields = fields
+
+    @extend_schema_field(LeftBehindShape(many=True))
+    def get_leaves_behind(self, row: Membership) -> Any:
+        if not (row.active and self.context["view"].membership.is_admin):
+            return []
+        return [one._asdict() for one in people.left_behind(row)]
+
+
+class ImportRequest(serializers.Serializer[Any]):
+    csv = serializers.CharField(
+        max_length=importing.MOST_BYTES,
+        trim_whitespace=False,
+        help_text="The columns email, and if you like name, role and spaces (with semicolons between).",
+    )
+    preview = serializers.BooleanField(default=False, help_text="Only say what would happen.")
+
+
+class ImportLine(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    email = serializers.CharField()
+    does = serializers.CharField(help_text="What happens, in words.")
+    problem = serializers.CharField(help_text="Why the line is left out.")
+    changes = serializers.BooleanField()
+
+
+class ImportShape(serializers.Serializer[Any]):
+    done = serializers.BooleanField(default=False)
+    invited = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    problem = serializers.CharField(help_text="Why mails could not be sent.")
+    lines = ImportLine(many=True)
 
 
 class InvitationShape(serializers.ModelSerializer[Invitation]):
@@ -36,7 +89,7 @@ class InvitationShape(serializers.ModelSerializer[Invitation]):
 
     class Meta:
         model = Invitation
-        fields = ["id", "email", "role", "invited_by", "created", "expires"]
+        fields = ["id", "email", "name", "role", "invited_by", "created", "expires"]
         read_only_fields = fields
 
 
@@ -60,11 +113,42 @@ class InvitationRequest(serializers.Serializer[Any]):
 class People(WorkspaceAPI):
     access = "people.view"
 
-    @extend_schema(operation_id="people_list", responses=MemberShape(many=True))
+    @extend_schema(
+        operation_id="people_list",
+        responses=MemberShape(many=True),
+        parameters=[
+            OpenApiParameter("q", str, description="Text in the name or the address."),
+            OpenApiParameter("role", str, enum=Role.values),
+            OpenApiParameter(
+                "seen", str, enum=list(members.SEEN), description="In so many days, not for 30, or never."
+            ),
+        ],
+    )
     def get(self, request: Request, slug: str) -> Response:
         """Everybody in the workspace, also those who left (``active`` false) for admins."""
         rows = self.workspace.memberships.select_related("user")
-        return self.listed(MemberShape, rows if self.membership.is_admin else rows.active())
+        asked = request.query_params
+        rows = members.found(
+            rows if self.membership.is_admin else rows.active(),
+            text=asked.get("q", "").strip(),
+            role=asked.get("role", ""),
+            seen_when=asked.get("seen", ""),
+        )
+        return self.listed(MemberShape, rows)
+
+
+class ImportPeople(WorkspaceAPI):
+    access = {"POST": "people.manage"}
+
+    @extend_schema(operation_id="people_import", request=ImportRequest, responses=ImportShape)
+    def post(self, request: Request, slug: str) -> Response:
+        """Invite, or change, everybody of a CSV file. Lines with a problem are left out; the same file twice changes nothing."""
+        wanted = self.parsed(ImportRequest)
+        if wanted["preview"]:
+            lines = importing.read_people(self.workspace, wanted["csv"])
+            return Response(ImportShape(importing.Imported(lines, 0, 0, 0), context={}).data | {"done": False})
+        made = importing.import_people(self.workspace, wanted["csv"], by=self.person)
+        return Response(ImportShape(made).data | {"done": True})
 
 
 class Person(WorkspaceAPI):
@@ -73,23 +157,25 @@ class Person(WorkspaceAPI):
     def _row(self, pk: Any) -> Membership:
         return get_object_or_404(self.workspace.memberships.select_related("user", "workspace"), pk=pk)
 
-    @extend_schema(operation_id="people_get", responses=MemberShape)
+    @extend_schema(operation_id="people_get", responses=OneMemberShape)
     def get(self, request: Request, slug: str, pk: str) -> Response:
-        return self.shown(MemberShape, self._row(pk))
+        return self.shown(OneMemberShape, self._row(pk))
 
-    @extend_schema(operation_id="people_change", request=MemberChange, responses=MemberShape)
+    @extend_schema(operation_id="people_change", request=MemberChange, responses=OneMemberShape)
     def patch(self, request: Request, slug: str, pk: str) -> Response:
         """Change the role, or let somebody leave and come back with ``active``. The last admin stays."""
         row, change = self._row(pk), self.parsed(MemberChange)
         if "role" in change:
             people.change_role(row, change["role"], by=self.person)
-        if "active" in change:
-            (people.reactivate if change["active"] else people.deactivate)(row, by=self.person)
-        return self.shown(MemberShape, row)
+        if change.get("active"):
+            people.reactivate(row, by=self.person)
+        elif "active" in change:
+            people.deactivate(row, by=self.person, hand_over_to=change.get("hand_over_to"))
+        return self.shown(OneMemberShape, row)
 
     @extend_schema(operation_id="people_remove", responses={204: None})
     def delete(self, request: Request, slug: str, pk: str) -> Response:
-        """The person leaves this workspace; their account, and other workspaces, stay."""
+        """The person leaves this workspace; their account, and other workspaces, stay. To hand over, see ``people_change``."""
         people.deactivate(self._row(pk), by=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
