@@ -73,7 +73,7 @@ export class LiveAnswer {
 
   /** All steps in one line, once they are over; assistants/thread.py does the same. */
   get line() {
-    const over = { Searching: "Searched", Reading: "Read", Looking: "Looked", Writing: "Wrote", Asking: "Asked", Correcting: "Corrected" };
+    const over = { Searching: "Searched", Reading: "Read", Looking: "Looked", Taking: "Took", Writing: "Wrote", Asking: "Asked", Correcting: "Corrected" };
     return this.steps.map((step, at) => {
       const words = step.replace(/^\w+/, (verb) => over[verb] ?? verb);
       return at ? words[0].toLowerCase() + words.slice(1) : words;
