@@ -6,6 +6,7 @@ from django.urls import path
 
 from assistants import views_answers as answers
 from assistants import views_assistants as assistants
+from assistants import views_at_hand as hand
 from assistants import views_builder as builder
 from assistants import views_conversations as conversations
 from assistants import views_filing as filing
@@ -35,6 +36,8 @@ PAGES: list[Any] = [
     path("building/try/", trial.start, name="assistant_try"),
     path("building/try/<uuid:trial>/stop/", trial.stop, name="assistant_try_stop"),
     path("assistants/new/", builder.new, name="assistant_new"),
+    path("at-hand/", hand.at_hand, name="assistants_at_hand"),
     path("assistants/<slug:handle>/", assistants.assistant, name="assistant"),
+    path("assistants/<slug:handle>/favourite/", hand.favourite, name="assistant_favourite"),
     path("assistants/<slug:handle>/edit/", builder.edit, name="assistant_edit"),
 ]

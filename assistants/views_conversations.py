@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from assistants import conversations as verbs
 from assistants.errors import Refused
 from assistants.forms import AskForm, NarrowForm, ShareForm
-from assistants.models import Assistant, Conversation, Feedback, Message
+from assistants.models import Conversation, Feedback, Message
 from assistants.rendering import answer_html
 from assistants.thread import Entry, Skeleton, entries
 from assistants.views_assistants import choices
@@ -27,23 +27,17 @@ from portal.spending.offers import models_for
 
 
 def home_context(request: HttpRequest, workspace: Any) -> dict[str, Any]:
-    """For the home page: what the composer and the cards below it need. One query, and that of the models."""
+    """For the home page: what the composer needs. One query, and that of the models."""
     membership: Membership = request.membership  # type: ignore[attr-defined]
     found = choices(membership)
     asked = request.GET.get("assistant", "")
     return {
         "assistants": found,
-        "cards": [_card(a, membership) for a in found[:6]],
         "chosen": asked,
         "content": request.GET.get("q", ""),
         "none_label": next((f"{a.live.emoji} {a.live.name}".strip() for a in found if a.is_default and a.live), ""),
         **model_state(membership),
     }
-
-
-def _card(assistant: Assistant, membership: Membership) -> dict[str, Any]:
-    version = assistant.runs_for(membership)
-    return {"assistant": assistant, "version": version, "starter": next(iter(version.starters), "") if version else ""}
 
 
 def model_state(membership: Membership) -> dict[str, Any]:

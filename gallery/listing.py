@@ -1,61 +1,198 @@
-"""The gallery's order while nothing is known of use: vetted first, then the newest."""
+"""What stands in the gallery, and in which order. Portal and API list the same."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Case, Exists, F, FloatField, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
-from assistants.models import Assistant, AssistantVersion
-from assistants.reads import sources_of
-from datasources.models import DataSource
-from portal.models import Membership, User
+from assistants.models import Assistant, AssistantVersion, Favourite
+from datasources.connectors.registry import CONNECTORS
+from datasources.models import DataSource, Grant
+from gallery import ranking, searching
+from gallery.for_you import Nearby, used_nearby
+from portal.models import Membership, Space
 
-SHOWS = {"all": "All", "vetted": "Vetted", "published": "Published", "mine": "Mine"}
+SCOPES = {"vetted": Assistant.Scope.WORKSPACE, "published": Assistant.Scope.PUBLISHED}
+ORDERS = {"used": "Most used", "rated": "Best rated", "new": "Newest", "you": "For me"}
+MOST_TAGS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    assistant: Assistant
-    version: AssistantVersion
-    sources: list[DataSource]
-    owners: list[User]
-    mine: bool
+class Wanted:
+    """What somebody looks for. ``order`` empty: what fits the text best, or without a text the most used.
+
+    ``space``: one of theirs, whose sources it reads; ``kind``: of a source that it reads; ``hidden``: what an admin took out.
+    """
+
+    text: str = ""
+    scope: str = ""
+    stage: str = ""
+    tag: str = ""
+    space: UUID | None = None
+    kind: str = ""
+    mine: bool = False
+    favourites: bool = False
+    hidden: bool = False
+    order: str = ""
+
+    @classmethod
+    def read(cls, query: Mapping[str, Any]) -> Wanted:
+        """Of an address; what is none of ours is passed over."""
+        one_of = {"scope": SCOPES, "stage": Assistant.Stage.values, "kind": CONNECTORS, "order": ORDERS}
+        chosen = {name: query.get(name, "") for name in one_of}
+        return cls(
+            text=query.get("q", "").replace("\x00", "").strip()[:200],
+            tag=query.get("tag", "").replace("\x00", "")[:40],
+            space=_uuid(query.get("space", "")),
+            **{name: value for name, value in chosen.items() if value in one_of[name]},
+            **{name: bool(query.get(name)) for name in ("mine", "favourites", "hidden")},
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        return replace(self, text="", order="") != Wanted()
 
 
-def found(membership: Membership, text: str = "", show: str = "all") -> QuerySet[Assistant]:
-    """What this person may use. ``text``: each word has to be in the handle, the name, the description or a starter question."""
-    rows = Assistant.objects.visible_to(membership)
-    if show == "vetted":
-        rows = rows.filter(scope=Assistant.Scope.WORKSPACE)
-    elif show == "published":
-        rows = rows.filter(scope=Assistant.Scope.PUBLISHED)
-    elif show == "mine":
-        rows = rows.filter(owners=membership.user_id)
-    for word in text.lstrip("@").split()[:8]:
-        within = Q(handle__icontains=word)
-        for version in ("live", "latest"):
-            within |= Q(**{f"{version}__name__icontains": word}) | Q(**{f"{version}__description__icontains": word})
-            within |= Q(**{f"{version}__starters__icontains": word})
-        rows = rows.filter(within)
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def listed(membership: Membership, *, hidden: bool = False) -> QuerySet[Assistant]:
+    """What this person may use, with the version that they are shown, whether it is theirs, and where it stands.
+
+    ``hidden``: what an admin took out of the gallery instead; nothing for others than admins.
+    """
+    rows = Assistant.objects.listed_for(membership)
+    if hidden:
+        rows = Assistant.objects.visible_to(membership).filter(hidden__isnull=False)
+        rows = rows if membership.is_admin else rows.none()
+    rows = rows.with_owner(membership.user_id)
+    kept = Favourite.objects.filter(user=membership.user_id, assistant=OuterRef("pk"))
     vetted = Case(When(scope=Assistant.Scope.WORKSPACE, then=Value(0)), default=Value(1), output_field=IntegerField())
-    return (
-        rows.annotate(rank=vetted, since=Coalesce("live__created", "created"))
-        .select_related("live", "latest")
-        .prefetch_related("owners")
-        .order_by("rank", "-since", "handle")
+    return rows.annotate(
+        shown=Coalesce("live", "latest"),
+        kept=Exists(kept),
+        rank=vetted,
+        score=Coalesce("standing__score", 0.0),
+        approval=Coalesce("standing__approval", ranking.approval(0, 0)),
+    ).filter(shown__isnull=False)
+
+
+def found(membership: Membership, wanted: Wanted, *, nearby: Nearby | None = None) -> QuerySet[Assistant]:
+    """Those that are wanted, in their order: ready to be sliced. ``nearby``: where the caller has it already."""
+    rows = _filtered(membership, listed(membership, hidden=wanted.hidden), wanted)
+    order = wanted.order or ("fits" if wanted.text else "used")
+    if wanted.text:
+        words, alike = searching.words_of(wanted.text), searching.alike(membership, wanted.text)
+        literal = searching.with_words(membership, words) if words else Q(pk__in=[])
+        rows = rows.filter(literal | Q(pk__in=alike)).annotate(fits=_fits(wanted.text, words, alike))
+    by_use = (F("score").desc(), F("rank").asc(), F("created").desc(), F("handle").asc())
+    if order == "fits":
+        rows = rows.order_by(F("fits").desc(), *by_use)
+    elif order == "rated":
+        rows = rows.order_by(F("approval").desc(), *by_use)
+    elif order == "new":
+        rows = rows.order_by(F("created").desc(), F("handle").asc())
+    elif order == "you":
+        nearby = nearby or used_nearby(membership)
+        rows = rows.annotate(near=_place(nearby.order)).order_by(F("near").asc(nulls_last=True), *by_use)
+    else:
+        rows = rows.order_by(*by_use)
+    return rows.select_related("live__picture", "latest__picture", "standing").prefetch_related("owners")
+
+
+def _filtered(membership: Membership, rows: QuerySet[Assistant], wanted: Wanted) -> QuerySet[Assistant]:
+    if not wanted.hidden and not wanted.mine:
+        rows = rows.filter(hidden__isnull=True)
+    if wanted.scope:
+        rows = rows.filter(scope=SCOPES[wanted.scope])
+    if wanted.stage:
+        rows = rows.filter(stage=wanted.stage)
+    if wanted.tag:
+        rows = rows.filter(live__tags__contains=[wanted.tag])
+    if wanted.mine:
+        rows = rows.filter(is_own=True)
+    if wanted.favourites:
+        rows = rows.filter(kept=True)
+    if wanted.space or wanted.kind:
+        rows = rows.filter(reads__overlap=_sources(membership, wanted))
+    return rows
+
+
+def _sources(membership: Membership, wanted: Wanted) -> list[UUID]:
+    """The sources that the chosen space sees, of the chosen kind, as far as this person may know of them."""
+    sources = DataSource.objects.visible_to(membership)
+    if wanted.kind:
+        sources = sources.filter(kind=wanted.kind)
+    if wanted.space:
+        spaces = Space.objects.of_member(membership).filter(pk=wanted.space)
+        sources = sources.filter(pk__in=Grant.objects.filter(space__in=spaces.values("pk")).values("source"))
+    return list(sources.values_list("pk", flat=True))
+
+
+def _fits(text: str, words: Sequence[str], alike: Sequence[UUID]) -> Any:
+    """How well a text fits: its handle or name 4, all words in one of these 3, what means the same up to 2, and words
+    anywhere 1; added up, so that what fits both ways comes before what fits one."""
+    handle = Q(handle__iexact=text.lstrip("@"))
+    names = [Q(handle__icontains=word) | Q(live__name__icontains=word) for word in words]
+    named = Q(*names) if names else Q(pk__in=[])
+    literal = Case(
+        When(handle | Q(live__name__iexact=text), then=Value(4.0)),
+        When(named, then=Value(3.0)),
+        default=Value(1.0),
+        output_field=FloatField(),
+    )
+    if not alike:
+        return literal
+    return literal + Coalesce(Value(2.0) / (_place(alike) + Value(1.0)), 0.0, output_field=FloatField())
+
+
+def _place(keys: Sequence[UUID]) -> Any:
+    """At which place an assistant stands among ``keys``, from 1 on; null where it does not."""
+    listed = Value(list(keys), output_field=ArrayField(models.UUIDField()))
+    return models.Func(listed, F("pk"), function="array_position", output_field=FloatField())
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What there is to filter by, as far as this person may see it."""
+
+    tags: Sequence[str]
+    spaces: Sequence[Space]
+    kinds: Sequence[tuple[str, str]]
+
+
+def choices(membership: Membership) -> Choices:
+    """Tags by how many assistants have them; spaces by name; kinds of sources. Three queries and those of visibility."""
+    versions = listed(membership).filter(hidden__isnull=True, live__isnull=False).order_by().values("live")
+    tags = (
+        AssistantVersion.objects.filter(pk__in=versions)
+        .order_by()
+        .annotate(tag=models.Func("tags", function="unnest", output_field=models.CharField()))
+        .values("tag")
+        .annotate(number=models.Count("pk"))
+        .order_by("-number", "tag")
+    )
+    kinds = DataSource.objects.visible_to(membership).order_by().values_list("kind", flat=True).distinct()
+    return Choices(
+        tags=[row["tag"] for row in tags[:MOST_TAGS]],
+        spaces=list(Space.objects.of_member(membership)),
+        kinds=sorted(
+            ((kind, CONNECTORS[kind].label) for kind in kinds if kind in CONNECTORS), key=lambda k: k[1].lower()
+        ),
     )
 
 
-def cards(membership: Membership, rows: list[Assistant]) -> list[Card]:
-    """What the gallery shows of each. Owners see their newest version, others the one that answers them. One query."""
-    shown = []
-    for row in rows:
-        owners = list(row.owners.all())
-        mine = any(owner.pk == membership.user_id for owner in owners)
-        version = row.live or (row.latest if mine else None)
-        if version is not None:
-            shown.append((row, version, owners, mine))
-    sources = sources_of(membership, [version for _row, version, _owners, _mine in shown])
-    return [Card(row, version, sources.get(version.pk, []), owners, mine) for row, version, owners, mine in shown]
+def featured(membership: Membership, number: int) -> list[Assistant]:
+    """Vetted and most used: the row on top."""
+    return list(found(membership, Wanted(scope="vetted"))[:number])

@@ -71,7 +71,7 @@ _COMPUTE = """
         score = EXCLUDED.score, people = EXCLUDED.people, damped = EXCLUDED.damped, trend = EXCLUDED.trend,
         ups = EXCLUDED.ups, downs = EXCLUDED.downs, approval = EXCLUDED.approval, "on" = EXCLUDED."on",
         recent = EXCLUDED.recent, due = false, updated = now()
-""".format(
+""".format(  # noqa: S608  numbers of ours
     spans=", ".join(f"sum(spans >> {span} & 1)" for span in reversed(range(ranking.SPANS))), number=ranking.SPANS
 )
 

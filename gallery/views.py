@@ -1,35 +1,101 @@
-"""The gallery: every assistant that one may use."""
+"""The gallery's page, and what it hangs up on others' pages: the assistants for me on home, and why one stands where it does."""
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
-from django.http import HttpResponse
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
+from assistants.models import Assistant
 from gallery import listing
+from gallery.cards import Card, cards
+from gallery.explaining import why
+from gallery.for_you import used_nearby
 from portal.access import WorkspaceRequest, workspace_view
+from portal.charts import Series, columns, day_label
+from portal.models import Membership
+from portal.pages import is_fragment
 
-PAGE = 48
+PAGE = 24
+FEATURED = 3
+MOST_VETTED, MOST_AT_HOME = 4, 6
 
 
 @workspace_view("assistant.view")
 @require_GET
 def assistants(request: WorkspaceRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()
-    show = request.GET.get("show", "all")
-    if show not in listing.SHOWS:
-        show = "all"
-    page = Paginator(listing.found(request.membership, text, show), PAGE).get_page(request.GET.get("page"))
-    context = {
-        "q": text,
-        "show": show,
-        "shows": listing.SHOWS.items(),
-        "page": page,
-        "cards": listing.cards(request.membership, list(page.object_list)),
+    """The page; for htmx its cards, or the next of them (``from``: how many were there)."""
+    membership = request.membership
+    wanted = listing.Wanted.read(request.GET)
+    start = _number(request.GET.get("from", ""))
+    rows = list(listing.found(membership, wanted)[start : start + PAGE + 1])
+    top = (
+        listing.featured(membership, FEATURED)
+        if not start and wanted == listing.Wanted() and len(rows) > PAGE // 2
+        else []
+    )
+    shown = cards(membership, [*rows[:PAGE], *top])
+    context: dict[str, Any] = {
+        "wanted": wanted,
+        "cards": shown[: len(rows[:PAGE])],
+        "featured": shown[len(rows[:PAGE]) :],
+        "start": start,
+        "more": _address(request, start + PAGE) if len(rows) > PAGE else "",
+        "admin": membership.is_admin,
     }
-    fragment = request.headers.get("HX-Request") == "true"
-    response = render(request, "gallery/assistants.html#cards" if fragment else "gallery/assistants.html", context)
+    if is_fragment(request):
+        name = "gallery/assistants.html#more" if start else "gallery/assistants.html#cards"
+    else:
+        name = "gallery/assistants.html"
+        context |= {
+            "choices": listing.choices(membership),
+            "orders": listing.ORDERS.items(),
+            "stages": Assistant.Stage.choices,
+        }
+    response = render(request, name, context)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def _number(text: str) -> int:
+    return min(int(text), 100_000) if text.isdecimal() and len(text) < 7 else 0
+
+
+def _address(request: HttpRequest, start: int) -> str:
+    """The same again from there on, without what was left empty."""
+    kept = [(name, value) for name, value in request.GET.items() if value and name != "from"]
+    return "?" + urlencode([*kept, ("from", start)])
+
+
+def home(request: HttpRequest, workspace: Any) -> dict[str, Any] | None:
+    """For the home page: vetted ones first, then what people of my spaces use and I do not yet, then what is used most."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    shown = for_home(membership)
+    return {"cards": shown} if shown else None
+
+
+def for_home(membership: Membership) -> list[Card]:
+    """At most six. As many queries whoever asks."""
+    nearby = used_nearby(membership)
+    live = listing.found(membership, listing.Wanted(order="you"), nearby=nearby).filter(live__isnull=False)
+    vetted = list(listing.found(membership, listing.Wanted(scope="vetted"))[:MOST_VETTED])
+    known = {row.pk for row in vetted}
+    others = [row for row in live[: MOST_AT_HOME + MOST_VETTED] if row.pk not in known]
+    return cards(membership, [*vetted, *others][:MOST_AT_HOME], dict(nearby.people))
+
+
+def standing(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:
+    """For the page of one: its use, and why it is ranked where it is. Nothing for what is not in the gallery."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    if assistant.scope == Assistant.Scope.PERSONAL or assistant.live_id is None:
+        return None
+    found = why(membership, assistant)
+    chart = None
+    if found.days:
+        people = Series("People", [number for _day, number in found.days])
+        chart = columns("People who asked it, day by day", [day_label(day) for day, _ in found.days], [people])
+    return {"why": found, "chart": chart}
