@@ -14,6 +14,7 @@ STATUS: Final[dict[str, int]] = {
     "handle_taken": 409,
     "shutting_down": 503,
     "not_saved": 503,
+    "budget": 402,
 }
 
 

@@ -18,6 +18,7 @@ from assistants import conversations
 from assistants.api.base import AssistantsAPI, EventStream, StreamingAPI, after_of
 from assistants.api.conversations import ConversationAPI, assistant_named, messages_of
 from assistants.api.shapes import FeedbackShape, MessageShape, NarrowShape, shown_to
+from assistants.errors import Refused
 from assistants.following import allowed, follow
 from assistants.models import Feedback, Message
 from datasources.narrowing import read
@@ -58,6 +59,8 @@ class AskingAPI(StreamingAPI, ConversationAPI):
 
     def _finished(self, pk: UUID) -> Any:
         row = Message.objects.select_related("author", "assistant", "version").get(pk=pk)
+        if row.error_code == "budget":
+            raise Refused(row.error_code, row.error_detail)
         context = {**self.get_serializer_context(), **shown_to(self.membership, [row])}
         return MessageShape(row, context=context).data
 

@@ -171,7 +171,7 @@ def over(full: holding.NoRoom) -> OverBudget:
     budget = full.taking.budget
     anew = periods.midnight(periods.end_of(budget.period, full.starts))
     left, limit = amount(budget, full.left), amount(budget, budget.limit)
-    whose = _WHOSE[budget.covers].format(_WHEN[budget.period])
+    whose = whose_is(budget)
     if full.left <= 0:
         what = f"{whose} is used up: {limit}."
     else:
@@ -187,6 +187,11 @@ _WHOSE = {
     "assistant": "This assistant’s budget for {}",
 }
 _WHEN = {"day": "today", "month": "this month"}
+
+
+def whose_is(budget: Budget) -> str:
+    """As somebody whom it holds back reads it: "Your budget for this month"."""
+    return _WHOSE[budget.covers].format(_WHEN[budget.period])
 
 
 def amount(budget: Budget, number: Decimal) -> str:

@@ -14,7 +14,7 @@ from django.db.models import Count, F, Q, Sum
 
 from portal.models import Budget, Membership, Spending, UsageRecord, User, Workspace
 from portal.spending import budgets, holding, periods
-from portal.spending.accounts import amount, money, whom_to_ask
+from portal.spending.accounts import amount, money, whom_to_ask, whose_is
 from portal.spending.budgets import Applying
 
 NEAR = 0.8
@@ -58,6 +58,11 @@ class Standing:
         """ "This workspace, a day", "Each person, a month", "Ada, a month"."""
         every = {"workspace": "The workspace", "person": "Each person", "assistant": "Each assistant"}
         return f"{self.name or every[self.budget.covers]}, {self.budget.get_period_display().lower()}"
+
+    @property
+    def whose(self) -> str:
+        """The same for whom it holds back: "Your budget for this month"."""
+        return whose_is(self.budget)
 
     @property
     def left_words(self) -> str:
