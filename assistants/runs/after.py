@@ -42,7 +42,7 @@ async def _title(plan: Plan, rows: Rows) -> None:
         await asyncio.sleep(PAUSE)
         if not runner.under_way():
             break
-    meter = Meter(Purse(plan))
+    meter = Meter(Purse(plan.account, plan.credential))
     try:
         title = await write_title(plan.spec, rows.question.content, meter)
     except (ProviderError, TimeoutError) as error:

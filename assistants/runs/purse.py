@@ -1,4 +1,4 @@
-"""Who pays for an answer: each call to its model is reserved before, where budgets apply."""
+"""Who pays for an answer, or a draft: each call to its model is reserved before, where budgets apply."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from uuid import UUID
 
 from django.conf import settings
 
-from assistants.runs.plan import Plan
 from portal.credentials import NO_MODEL
+from portal.models import Credential
 from portal.providers.errors import ProviderError
 from portal.providers.types import ChatModel, ChatRequest
+from portal.spending.accounts import Account
 from portal.spending.holding import release
 from portal.threads import in_database
 
@@ -23,8 +24,8 @@ PER_TURN = 32
 class Purse:
     """Asks nothing of anybody where no budget applies, or where passages are quoted for free."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._account, self._credential = plan.account, plan.credential
+    def __init__(self, account: Account, credential: Credential | None) -> None:
+        self._account, self._credential = account, credential
 
     async def hold(self, chat: ChatModel, request: ChatRequest) -> tuple[ChatRequest, UUID | None]:
         if not self._account.applying or self._credential is None or chat.vendor == NO_MODEL:

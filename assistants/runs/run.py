@@ -58,7 +58,7 @@ class Run:
         self.found_at = 0.0
         self._writer = writer
         self._worker = worker
-        self._meter = Meter(Purse(plan))
+        self._meter = Meter(Purse(plan.account, plan.credential))
         self._text: list[str] = []
         self._pending: list[str] = []
         self._flushed_at = 0.0
