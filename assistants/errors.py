@@ -12,6 +12,8 @@ STATUS: Final[dict[str, int]] = {
     "answer_running": 409,
     "not_running": 409,
     "handle_taken": 409,
+    "not_open": 409,
+    "changed_since": 409,
     "shutting_down": 503,
     "not_saved": 503,
     "budget": 402,

@@ -2,20 +2,43 @@
 
 from django.urls import path
 
-from assistants.api import assistants, conversations, messages
+from assistants.api import assistants, conversations, lifecycle, messages, versions, vetting
 
 _assistant = "assistants/<slug:handle>/"
+_request = "vetting-requests/<uuid:pk>/"
 _message = "messages/<uuid:pk>/"
 
 urlpatterns = [
     path("assistants/", assistants.Assistants.as_view(), name="assistants"),
+    path("assistants/import/", versions.Import.as_view(), name="assistant-import"),
+    path("pictures/", versions.Pictures.as_view(), name="pictures"),
+    path("pictures/<uuid:pk>/", versions.OnePicture.as_view(), name="picture"),
     path(_assistant, assistants.OneAssistant.as_view(), name="assistant"),
-    path(f"{_assistant}publish/", assistants.Publish.as_view(), name="assistant-publish"),
-    path(f"{_assistant}unpublish/", assistants.Unpublish.as_view(), name="assistant-unpublish"),
-    path(f"{_assistant}vet/", assistants.Vet.as_view(), name="assistant-vet"),
-    path(f"{_assistant}unvet/", assistants.Unvet.as_view(), name="assistant-unvet"),
-    path(f"{_assistant}versions/", assistants.Versions.as_view(), name="assistant-versions"),
-    path(f"{_assistant}versions/<int:number>/restore/", assistants.RollBack.as_view(), name="assistant-restore"),
+    path(f"{_assistant}publish/", lifecycle.Publish.as_view(), name="assistant-publish"),
+    path(f"{_assistant}unpublish/", lifecycle.Unpublish.as_view(), name="assistant-unpublish"),
+    path(f"{_assistant}vet/", lifecycle.Vet.as_view(), name="assistant-vet"),
+    path(f"{_assistant}unvet/", lifecycle.Unvet.as_view(), name="assistant-unvet"),
+    path(f"{_assistant}hide/", lifecycle.Hide.as_view(), name="assistant-hide"),
+    path(f"{_assistant}unhide/", lifecycle.Unhide.as_view(), name="assistant-unhide"),
+    path(f"{_assistant}restore/", lifecycle.Restore.as_view(), name="assistant-restore-archived"),
+    path(f"{_assistant}take-over/", lifecycle.TakeOver.as_view(), name="assistant-take-over"),
+    path(f"{_assistant}owners/", lifecycle.Owners.as_view(), name="assistant-owners"),
+    path(f"{_assistant}owners/<int:user>/", lifecycle.OneOwner.as_view(), name="assistant-owner"),
+    path(f"{_assistant}needs/", lifecycle.Needs.as_view(), name="assistant-needs"),
+    path(f"{_assistant}vetting-requests/", vetting.RequestsOfOne.as_view(), name="assistant-vetting-requests"),
+    path("assistant-defaults/", lifecycle.Defaults.as_view(), name="assistant-defaults"),
+    path("assistant-hand-overs/", lifecycle.HandOver.as_view(), name="assistant-hand-overs"),
+    path("vetting-requests/", vetting.VettingRequests.as_view(), name="vetting-requests"),
+    path(_request, vetting.OneRequest.as_view(), name="vetting-request"),
+    path(f"{_request}withdraw/", vetting.Withdraw.as_view(), name="vetting-request-withdraw"),
+    path(f"{_request}approve/", vetting.Approve.as_view(), name="vetting-request-approve"),
+    path(f"{_request}ask-changes/", vetting.AskChanges.as_view(), name="vetting-request-ask-changes"),
+    path(f"{_request}decline/", vetting.Decline.as_view(), name="vetting-request-decline"),
+    path(f"{_assistant}versions/", versions.Versions.as_view(), name="assistant-versions"),
+    path(f"{_assistant}versions/compare/", versions.Compare.as_view(), name="assistant-compare"),
+    path(f"{_assistant}versions/<int:number>/", versions.OneVersion.as_view(), name="assistant-version"),
+    path(f"{_assistant}versions/<int:number>/restore/", versions.RollBack.as_view(), name="assistant-restore"),
+    path(f"{_assistant}export/", versions.Export.as_view(), name="assistant-export"),
     path("conversations/", conversations.Conversations.as_view(), name="conversations"),
     path("conversations/<uuid:pk>/", conversations.OneConversation.as_view(), name="conversation"),
     path("conversations/<uuid:pk>/messages/", messages.ConversationMessages.as_view(), name="messages"),
