@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from portal import views, views_entrance, views_home, views_me, views_people, views_spaces
+from portal import views, views_entrance, views_home, views_me, views_notices, views_people, views_spaces
 from portal.admin.addressing import govern, operate
 from portal.api import routes as api
 
@@ -33,6 +33,9 @@ workspace_urlpatterns: list[Any] = [
     path("people/<uuid:pk>/role/", views_people.change_role, name="person_role"),
     path("people/<uuid:pk>/leave/", views_people.leave, name="person_leave"),
     path("people/<uuid:pk>/return/", views_people.come_back, name="person_return"),
+    path("notices/", views_notices.notices_page, name="notices"),
+    path("notices/read/", views_notices.mark, name="notices_mark"),
+    path("notices/<int:pk>/", views_notices.open_notice, name="notice"),
     path("spaces/", views_spaces.spaces_page, name="spaces"),
     path("spaces/new/", views_spaces.space_new, name="space_new"),
     path("spaces/<uuid:pk>/", views_spaces.space_edit, name="space"),

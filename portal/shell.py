@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from portal.access import may
 from portal.models import Membership, User
+from portal.notices import unread_of_each
 from portal.registry import MenuItem, registries
 
 registries.menu.add("people", MenuItem("People", "people", "users", "people.view", weight=60))
@@ -43,14 +44,16 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "rail": [(s.template, s.context(request)) for s in registries.rail],
         "themes": User._meta.get_field("theme").choices,
         "may_govern": may(membership, "admin.enter"),
+        "unread": next((m.unread for m in mine if m.pk == membership.pk), 0),  # type: ignore[attr-defined]
     }
 
 
 def memberships_of(user: Any) -> list[Membership]:
-    """The person's active memberships, the one used last first."""
+    """The person's active memberships, the one used last first, each with how many notices wait there (``unread``)."""
     return list(
         Membership.objects.active()
         .filter(user=user)
         .select_related("workspace", "user")
+        .annotate(unread=unread_of_each())
         .order_by(F("last_seen").desc(nulls_last=True), "created")
     )

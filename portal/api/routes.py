@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from portal.api import audit, credentials, keys, people, spaces, spending, workspace
+from portal.api import audit, credentials, keys, notices, people, spaces, spending, workspace
 
 urlpatterns = [
     path("", workspace.TheWorkspace.as_view(), name="workspace"),
     path("me/", workspace.Me.as_view(), name="me"),
+    path("notices/", notices.Notices.as_view(), name="notices"),
+    path("notices/read/", notices.MarkRead.as_view(), name="notices-read"),
     path("people/", people.People.as_view(), name="people"),
     path("people/import/", people.ImportPeople.as_view(), name="people-import"),
     path("people/<uuid:pk>/", people.Person.as_view(), name="person"),

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import credentials, people
+from portal import credentials, people, workspaces
 from portal.api.base import WorkspaceAPI
 from portal.api.fields import Within
 from portal.api.shapes import PersonShape
@@ -20,7 +20,16 @@ from portal.spending import prices
 class WorkspaceShape(serializers.ModelSerializer[Workspace]):
     class Meta:
         model = Workspace
-        fields = ["slug", "name", "default_credential", "default_model", "embedding_model", "currency", "created"]
+        fields = [
+            "slug",
+            "name",
+            "default_credential",
+            "default_model",
+            "embedding_model",
+            "currency",
+            "vetting_days",
+            "created",
+        ]
         read_only_fields = fields
 
 
@@ -28,6 +37,13 @@ class WorkspaceChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80, required=False)
     default_credential = Within(Credential, required=False, allow_null=True)
     default_model = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    vetting_days = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=workspaces.MOST_VETTING_DAYS,
+        help_text="How long the vetting of an assistant lasts; null is for good.",
+    )
     currency = serializers.CharField(max_length=3, required=False, help_text="Of prices and budgets: EUR, USD, …")
 
 
@@ -56,8 +72,11 @@ class TheWorkspace(WorkspaceAPI):
 
     @extend_schema(operation_id="workspace_change", request=WorkspaceChange, responses=WorkspaceShape)
     def patch(self, request: Request, slug: str) -> Response:
-        """Rename it, choose its default model (credential and model together; both empty: passages are quoted), or its currency."""
+        """Rename it, choose its default model (credential and model together; both empty: passages are quoted), its currency,
+        or how long vettings last."""
         change = self.parsed(WorkspaceChange)
+        if "vetting_days" in change:
+            workspaces.set_vetting_days(self.workspace, change["vetting_days"], by=self.person)
         if "name" in change:
             people.rename_workspace(self.workspace, change["name"], by=self.person)
         if "default_credential" in change or "default_model" in change:
