@@ -14,14 +14,20 @@ from django.views.decorators.http import require_GET
 from assistants.drafts import checked_handle
 from assistants.errors import Refused
 from assistants.models import Assistant, Conversation
+from assistants.needs import in_words, spaces_needed
 from assistants.planning import choose, knowledge_of
 from assistants.reads import what_it_reads
+from assistants.reads_tree import tree_of
+from assistants.rendering import answer_html
 from datasources import narrowing
-from portal.access import WorkspaceRequest, may, workspace_view
+from portal.access import WorkspaceRequest, workspace_view
 from portal.models import Membership
+from portal.registry import registries
 
 MOST_SUGGESTED = 8
 MOST_CHOICES = 60
+MOST_VERSIONS = 5
+"""On the page of an assistant; the others stand on a page of their own."""
 
 
 def usable(membership: Membership) -> QuerySet[Assistant]:
@@ -114,23 +120,30 @@ def handle(request: WorkspaceRequest) -> HttpResponse:
 @workspace_view("assistant.view")
 @require_GET
 def assistant(request: WorkspaceRequest, handle: str) -> HttpResponse:
-    """Try it at once, what it reads, its instructions and versions for its owners."""
+    """Try it at once, what it reads and needs, how it works for those who may know, and what higher floors hang up here."""
     membership = request.membership
     row = get_object_or_404(
         Assistant.objects.visible_to(membership)
-        .select_related("live__credential", "latest__credential")
+        .select_related("live__credential", "live__picture", "latest__credential", "latest__picture", "vetted_by")
         .prefetch_related("owners"),
         handle__iexact=handle,
     )
     may_edit = Assistant.objects.editable_by(membership).filter(pk=row.pk).exists()
     version = row.live or row.latest
+    reads = what_it_reads(membership, version) if version else None
+    panels = [(panel.template, panel.context(request, row)) for panel in registries.panel("assistant")]
     context: dict[str, Any] = {
         "assistant": row,
         "version": version,
-        "reads": what_it_reads(membership, version) if version else None,
+        "reads": reads,
+        "trees": [(part, tree_of(part)) for part in reads.parts] if reads else [],
+        "needs": in_words(spaces_needed(version), membership) if version else [],
+        "kept": row.favourites.filter(user=membership.user_id).exists(),
         "may_edit": may_edit,
-        "may_vet": may(membership, "assistant.vet"),
-        "versions": list(row.versions.select_related("created_by")[:30]) if may_edit else [],
+        "shows_instructions": may_edit or row.shows_instructions,
+        "instructions": answer_html(version.instructions, (), version.pk) if version else "",
+        "versions": list(row.versions.select_related("created_by")[:MOST_VERSIONS]) if may_edit else [],
         "owners": list(row.owners.all()),
+        "panels": [(template, data) for template, data in panels if data is not None],
     }
     return render(request, "assistants/assistant.html", context)

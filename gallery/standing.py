@@ -6,7 +6,7 @@ once a day all of them, as use ages. Nothing waits for it but a page that shows 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
@@ -77,7 +77,7 @@ _COMPUTE = """
 
 
 @transaction.atomic
-def refresh(workspace: UUID, on: date | None = None, only: Collection[UUID] | None = None) -> int:
+def refresh(workspace: UUID, on: date | None = None, only: Iterable[UUID] | None = None) -> int:
     """Bring up to date what changed since it was last computed, or just ``only``; gives how many were computed.
 
     ``on``: the day that counts as today. Where another process is at it, nothing is done: it goes on in a minute.
@@ -117,12 +117,13 @@ def _due(workspace: UUID, on: date) -> list[UUID]:
         return [key for (key,) in cursor.fetchall()]
 
 
-def refresh_all(*, everything: bool = False) -> int:
-    """Every workspace, each in a transaction of its own. ``everything``: also what seems to be up to date."""
+def refresh_all(*, everything: bool = False, workspace: Workspace | None = None) -> int:
+    """Every workspace or one, each in a transaction of its own. ``everything``: also what seems to be up to date."""
     done = 0
-    for workspace in Workspace.objects.values_list("pk", flat=True):
-        everyone = Assistant.objects.filter(workspace=workspace).values_list("pk", flat=True)
-        done += refresh(workspace, only=list(everyone) if everything else None)
+    wanted = [workspace.pk] if workspace else Workspace.objects.values_list("pk", flat=True)
+    for key in wanted:
+        every = Assistant.objects.filter(workspace=key).values_list("pk", flat=True) if everything else None
+        done += refresh(key, only=every)
     return done
 
 

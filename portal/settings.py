@@ -345,6 +345,7 @@ CELERY_BEAT_SCHEDULE = {
     "usage": {"task": "portal.roll_up_usage", "schedule": 3600.0},
     "vettings": {"task": "assistants.look_at_vettings", "schedule": 3600.0},
     "notices": {"task": "portal.forget_old_notices", "schedule": 86_400.0},
+    "standings": {"task": "gallery.refresh_standings", "schedule": float(DUE_SECONDS)},
 }
 
 CHANNEL_LAYERS = {
