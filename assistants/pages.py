@@ -11,6 +11,7 @@ from assistants import views_builder as builder
 from assistants import views_conversations as conversations
 from assistants import views_filing as filing
 from assistants import views_fitting as fitting
+from assistants import views_helping as helping
 from assistants import views_trial as trial
 
 PAGES: list[Any] = [
@@ -33,6 +34,8 @@ PAGES: list[Any] = [
     path("c/<uuid:conversation>/m/<uuid:message>/events/", answers.events, name="answer_events"),
     path("building/handle/", assistants.handle, name="assistant_handle"),
     path("building/suggest/", assistants.suggest, name="assistant_suggest"),
+    path("building/advice/", helping.advice, name="assistant_advice"),
+    path("building/write/", helping.drafted, name="assistant_draft"),
     path("building/try/", trial.start, name="assistant_try"),
     path("building/try/<uuid:trial>/stop/", trial.stop, name="assistant_try_stop"),
     path("assistants/new/", builder.new, name="assistant_new"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from assistants.api import assistants, conversations, lifecycle, messages, versions, vetting
+from assistants.api import assistants, conversations, helping, lifecycle, messages, versions, vetting
 
 _assistant = "assistants/<slug:handle>/"
 _request = "vetting-requests/<uuid:pk>/"
@@ -26,6 +26,9 @@ urlpatterns = [
     path(f"{_assistant}owners/<int:user>/", lifecycle.OneOwner.as_view(), name="assistant-owner"),
     path(f"{_assistant}needs/", lifecycle.Needs.as_view(), name="assistant-needs"),
     path(f"{_assistant}vetting-requests/", vetting.RequestsOfOne.as_view(), name="assistant-vetting-requests"),
+    path(f"{_assistant}advice/", helping.AdviceOn.as_view(), name="assistant-advice"),
+    path("assistant-fits/", helping.Fitting.as_view(), name="assistant-fits"),
+    path("assistant-drafts/", helping.Drafts.as_view(), name="assistant-drafts"),
     path("assistant-defaults/", lifecycle.Defaults.as_view(), name="assistant-defaults"),
     path("assistant-hand-overs/", lifecycle.HandOver.as_view(), name="assistant-hand-overs"),
     path("vetting-requests/", vetting.VettingRequests.as_view(), name="vetting-requests"),
