@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants import lifecycle
-from assistants.api.assistants import AssistantAPI, AssistantShape
+from assistants.api.assistant_shapes import AssistantShape
+from assistants.api.assistants import AssistantAPI
 from assistants.api.base import AssistantsAPI
 from assistants.models import Assistant, SpaceDefault
 from assistants.needs import as_data, spaces_needed
