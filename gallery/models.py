@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from assistants.models import Assistant
-from portal.models import User, Workspace
+from portal.models import Membership, User, Workspace
 
 
 class Standing(models.Model):
@@ -43,6 +44,23 @@ class Standing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.assistant_id}: {self.score:.3f}"
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    def on_shelf(self, workspace: Workspace | UUID) -> TemplateQuerySet:
+        """What people of this workspace can install: approved for it, or for every workspace here."""
+        here = models.Q(state=Template.State.WORKSPACE, workspace=workspace)
+        return self.filter(here | models.Q(state=Template.State.EVERYWHERE), latest__isnull=False)
+
+    def shown_to(self, membership: Membership) -> TemplateQuerySet:
+        """The shelf, what this person offered, and for an admin all that was made in the workspace."""
+        if not membership.active:
+            return self.none()
+        shelf = models.Q(pk__in=Template.objects.on_shelf(membership.workspace_id).values("pk"))
+        mine = models.Q(workspace=membership.workspace_id)
+        if not membership.is_admin:
+            mine &= models.Q(offered_by=membership.user_id)
+        return self.filter(shelf | mine)
 
 
 class Template(models.Model):
@@ -79,6 +97,8 @@ class Template(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
 
+    objects = TemplateQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workspace", "slug"], name="template_slug_once", nulls_distinct=False)
@@ -87,6 +107,15 @@ class Template(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def is_on_shelf(self) -> bool:
+        return self.latest_id is not None and self.state in (self.State.WORKSPACE, self.State.EVERYWHERE)
+
+    @property
+    def shown(self) -> TemplateVersion | None:
+        """What its page shows: what people install or, before it was approved, what waits."""
+        return self.latest or self.offered
 
 
 class TemplateVersion(models.Model):

@@ -159,14 +159,24 @@ class Picker {
     this.list?.addEventListener("input", (event) => this.changeLine(event.target.closest("[data-line]")));
     this.list?.addEventListener("change", (event) => this.changeLine(event.target.closest("[data-line]")));
     this.list?.addEventListener("click", (event) => { if (event.target.closest("[data-line-remove]")) this.untick(event.target.closest("[data-line]").dataset.line); });
-    element.addEventListener("tree:loaded", () => this.show());
+    element.addEventListener("tree:loaded", () => { this.own(); this.show(); });
     element.addEventListener("change", (event) => { if (event.target.matches("[data-tick]")) this.tick(event.target); });
     const search = element.querySelector("[data-picker-search]");
     search.addEventListener("input", () => { clearTimeout(this.timer); this.timer = setTimeout(() => this.search(search.value.trim()), 250); });
     search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+    this.own();
     this.show();
     const only = element.querySelector("[data-tree-begin]");
     if (only) toggle(only);
+  }
+
+  /** Several pickers on a page have rows of the same names: each makes the ids of its boxes its own. */
+  own() {
+    for (const box of this.element.querySelectorAll(`[data-tick]:not([id^="${this.input.name}-"])`)) {
+      const label = this.element.querySelector(`label[for="${box.id}"]`);
+      box.id = `${this.input.name}-${box.id}`;
+      if (label) label.htmlFor = box.id;
+    }
   }
 
   of(source) {

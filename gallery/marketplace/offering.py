@@ -1,0 +1,158 @@
+"""Offering an assistant as a template: its knowledge becomes slots, and nothing of the company goes along unasked.
+
+Credential, model, sources, documents' tags, days of the calendar, owners and pictures are never part of a template at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import IntegrityError, models, transaction
+from django.utils.text import slugify
+
+from assistants.acting import membership_in
+from assistants.errors import Refused
+from assistants.models import Assistant
+from datasources.connectors.registry import CONNECTORS
+from datasources.models import DataSource
+from gallery.marketplace.blueprint import Blueprint, of_version
+from gallery.marketplace.checking import Finding, check
+from gallery.marketplace.slots import KNOWLEDGE, Slot
+from gallery.models import Template, TemplateVersion
+from portal import audit
+from portal.models import User, Workspace
+from portal.notices import admins_of, tell
+
+State = Template.State
+
+
+class Unconfirmed(Refused):
+    """Things that have to be looked at first: edited away, or confirmed one by one."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        number = f"{len(findings)} thing{'' if len(findings) == 1 else 's'}"
+        super().__init__("unconfirmed", f"{number} may belong to your company alone. Change or confirm each.")
+        self.findings = findings
+
+
+def drafted(assistant: Assistant) -> Blueprint:
+    """The template that its latest version would be: to be looked over, completed and offered. One or two queries.
+
+    Where it was offered before, texts that only the template has (slots, sample, department) come from there.
+    """
+    version = assistant.latest or assistant.live
+    assert version is not None
+    before = last_offer(assistant)
+    old = of_version(before, newest) if before and (newest := before.versions.first()) else None
+    slots = _knowledge_slots(assistant)
+    return Blueprint(
+        slug=before.slug if before else slugify(version.name)[:60],
+        name=version.name,
+        description=version.description,
+        department=before.department if before else "general",
+        task=before.task if before else "answer",
+        emoji=version.emoji,
+        colour=version.colour,
+        instructions=version.instructions,
+        starters=tuple(version.starters),
+        tags=tuple(version.tags),
+        retrieval=version.retrieval,
+        temperature=version.temperature,
+        queries_tables=version.queries_tables,
+        last_days=version.last_days,
+        stage=assistant.stage,
+        slots=old.slots if old else slots,
+        sample_question=old.sample_question if old else next(iter(version.starters), ""),
+        sample_answer=old.sample_answer if old else "",
+    )
+
+
+def _knowledge_slots(assistant: Assistant) -> tuple[Slot, ...]:
+    """One for each kind of source, named by its kind and never by its name."""
+    version = assistant.latest or assistant.live
+    assert version is not None
+    if version.reads_all:
+        return (Slot("knowledge_1", KNOWLEDGE, "what it should read", "Narrow is better: only what the task needs."),)
+    ids = [UUID(str(row["data_source"])) for row in version.knowledge]
+    kinds = DataSource.objects.filter(workspace=assistant.workspace_id, pk__in=ids).values_list("kind", flat=True)
+    labels = list(dict.fromkeys(CONNECTORS[kind].label if kind in CONNECTORS else kind for kind in sorted(kinds)))
+    return tuple(
+        Slot(
+            f"knowledge_{at}", KNOWLEDGE, f"your part of {label}", f"Comes from {label}; other places may fit as well."
+        )
+        for at, label in enumerate(labels, 1)
+    )
+
+
+def last_offer(assistant: Assistant) -> Template | None:
+    """The template that was made of this assistant, whatever became of it."""
+    rows = Template.objects.filter(workspace=assistant.workspace_id, assistant=assistant).order_by("-created")
+    return rows.select_related("latest", "offered").first()
+
+
+@transaction.atomic
+def offer(
+    assistant: Assistant,
+    by: User,
+    blueprint: Blueprint,
+    *,
+    confirmed: Collection[str] = (),
+    everywhere: bool = False,
+) -> Template:
+    """Ask the admins to put this on the shelf. What people install meanwhile stays as it is.
+
+    ``confirmed``: ids of findings that may go along. ``everywhere``: that the platform operator offer it in every workspace.
+    Raises Unconfirmed and Refused.
+    """
+    membership = membership_in(assistant.workspace, by)
+    owned = Assistant.objects.visible_to(membership).filter(owners=by)
+    assistant = owned.select_for_update(of=("self",)).filter(pk=assistant.pk).first() or _not_yours()
+    if open_findings := [one for one in check(membership, blueprint) if one.id not in set(confirmed)]:
+        raise Unconfirmed(open_findings)
+    template = last_offer(assistant) or _made(assistant, blueprint)
+    template.department, template.task = blueprint.department, blueprint.task
+    put_forward(template, blueprint)
+    template.assistant, template.offered_by, template.wants_everywhere = assistant, by, everywhere
+    template.comment, template.decided_by = "", None
+    template.save()
+    told = {"version": template.offered.number if template.offered else None, "everywhere": everywhere}
+    audit.record("template.offer", workspace=assistant.workspace, actor=by, target=template, after=told)
+    admins = [admin for admin in admins_of(assistant.workspace) if admin != by.pk]
+    words = f"{by} offers @{assistant.handle} as a template, “{blueprint.name}”. It waits for an admin."
+    tell(assistant.workspace, admins, words, queue_path(template), mail=f"The template “{blueprint.name}” waits")
+    return template
+
+
+def _not_yours() -> Assistant:
+    raise Refused("not_yours", "Only its owners can offer an assistant as a template.")
+
+
+def put_forward(template: Template, blueprint: Blueprint) -> TemplateVersion:
+    """A version that waits for a decision. The caller saves the template."""
+    number = (template.versions.aggregate(most=models.Max("number"))["most"] or 0) + 1
+    template.offered = TemplateVersion.objects.create(template=template, number=number, **blueprint.version_fields())
+    if not template.is_on_shelf:
+        template.state = State.OFFERED
+    return template.offered
+
+
+def _made(assistant: Assistant, blueprint: Blueprint) -> Template:
+    return make_template(assistant.workspace, blueprint.slug, assistant=assistant)
+
+
+def make_template(workspace: Workspace | None, slug: str, **fields: object) -> Template:
+    """A row with this slug or, where it is taken, the next free one."""
+    for at in range(1, 1000):
+        try:
+            with transaction.atomic():
+                tried = slug if at == 1 else f"{slug[:55]}-{at}"
+                return Template.objects.create(workspace=workspace, slug=tried, **fields)
+        except IntegrityError:
+            continue
+    raise Refused("invalid", "There are too many templates of this name. Choose another.")
+
+
+def queue_path(template: Template) -> str:
+    """Where an admin decides, below the workspace's address."""
+    return f"govern/gallery/template/{template.pk}/change/"
