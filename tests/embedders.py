@@ -49,3 +49,17 @@ class InstantEmbedder:
         values = [byte - 127.5 for byte in digest]
         norm = math.sqrt(sum(value * value for value in values))
         return [value / norm for value in values]
+
+
+class WordsEmbedder(InstantEmbedder):
+    """Texts that share words are alike: a bag of word beginnings, each in a dimension of its own as far as they go round."""
+
+    def __init__(self, model: str = "words", size: int = 256, window: int = 254) -> None:
+        super().__init__(model, size, window)
+
+    def _vector(self, text: str) -> list[float]:
+        values = [0.0] * self.size
+        for word in re.findall(r"\w{4,}", text.lower()):
+            values[int.from_bytes(hashlib.sha256(word[:5].encode()).digest()[:4]) % self.size] += 1.0
+        norm = math.sqrt(sum(value * value for value in values)) or 1.0
+        return [value / norm for value in values]

@@ -17,7 +17,7 @@ from django.db.models.functions import Cast, Left, Replace
 from assistants.likeness.collection import answered_space, does_space, index_of, payload_of, point_of
 from assistants.likeness.embedding import embedded
 from assistants.models import Assistant, AssistantVersion, Likeness
-from datasources.reading import embedder_for
+from datasources import reading
 from datasources.retrieval.types import Selector
 from portal.models import Workspace
 from portal.providers.types import Embedder
@@ -47,7 +47,7 @@ def describe(workspace: Workspace, ids: Sequence[UUID]) -> int:
     rows = list(wanted.select_related("live", "likeness").prefetch_related("owners"))
     living = [row for row in rows if row.live and not row.archived]
     forget(workspace, set(ids) - {row.pk for row in living})
-    embedder = embedder_for(workspace)
+    embedder = reading.embedder_for(workspace)
     return sum(_describe(workspace, embedder, living[at : at + BATCH]) for at in range(0, len(living), BATCH))
 
 

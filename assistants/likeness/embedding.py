@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from datasources.reading import metered
+from datasources import reading
 from portal.models import Workspace
 from portal.providers.errors import ProviderError
 from portal.providers.types import Embedder
@@ -23,7 +23,7 @@ def embedded(workspace: Workspace, embedder: Embedder, texts: Sequence[str]) -> 
         return []
     account = Account.opened(workspace)
     try:
-        return _embedded(metered(embedder, account), [_cut(embedder, text) for text in texts])
+        return _embedded(reading.metered(embedder, account), [_cut(embedder, text) for text in texts])
     finally:
         account.record()
 

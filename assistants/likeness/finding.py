@@ -15,7 +15,7 @@ from django.db import close_old_connections
 from assistants.likeness.collection import answered_space, does_space, findable_by, index_of
 from assistants.likeness.yours import asked_before
 from assistants.models import Assistant
-from datasources.reading import embedder_for, metered
+from datasources import reading
 from datasources.retrieval.remembering import Remembering, remembered
 from datasources.retrieval.types import Filter, WorkspaceIndex
 from portal.models import Membership
@@ -155,7 +155,7 @@ class _Asked:
 
 
 def _opened(membership: Membership) -> tuple[Embedder, WorkspaceIndex, Filter]:
-    embedder = embedder_for(membership.workspace)
+    embedder = reading.embedder_for(membership.workspace)
     embedder.space  # noqa: B018  of a vendor's unknown model the first use asks for its size, which blocks
     return embedder, index_of(membership.workspace_id), findable_by(membership)
 
@@ -165,7 +165,7 @@ def _embedded(membership: Membership, embedder: Embedder, text: str) -> tuple[li
     if not membership.workspace.embedding_credential_id:
         return Remembering(embedder).embed_query(text).vectors[0], usual_likeness(embedder)
     account = Account.opened(membership.workspace, membership.user)
-    paid = metered(embedder, account)
+    paid = reading.metered(embedder, account)
     try:
         return Remembering(paid).embed_query(text).vectors[0], usual_likeness(paid)
     finally:

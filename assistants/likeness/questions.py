@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from assistants.likeness.embedding import embedded
 from assistants.models import Message, QuestionVector, UseDay
-from datasources.reading import embedder_for
+from datasources import reading
 from portal.models import Workspace
 from portal.providers.types import Embedder
 
@@ -72,7 +72,7 @@ def unkept(assistants: Sequence[UUID], space: str, days: int, limit: int) -> lis
 
 def keep(workspace: Workspace, questions: Sequence[tuple[UUID, UUID]]) -> int:
     """Embed and keep these (question, assistant); gives how many. What is kept already in another space is replaced."""
-    embedder = embedder_for(workspace)
+    embedder = reading.embedder_for(workspace)
     return sum(_keep(workspace, embedder, questions[at : at + BATCH]) for at in range(0, len(questions), BATCH))
 
 

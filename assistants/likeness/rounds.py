@@ -16,7 +16,7 @@ from assistants.likeness import describing, questions, weighing
 from assistants.likeness.collection import answered_space, does_space, index_of
 from assistants.models import Assistant, Conversation, Likeness, Message, QuestionVector
 from assistants.runs import runner
-from datasources.reading import embedder_for
+from datasources import reading
 from datasources.retrieval.types import IndexUnavailable, Selector
 from datasources.syncing.queueing import enqueue
 from portal.models import Workspace
@@ -103,7 +103,7 @@ def keep_up(workspace: Workspace) -> None:
 
     Raises IndexUnavailable, and ProviderError where the embedder is a vendor's.
     """
-    embedder = embedder_for(workspace)
+    embedder = reading.embedder_for(workspace)
     until = time.monotonic() + SECONDS
     day, behind = (f"likeness:{word}:{workspace.pk}:{embedder.space}" for word in ("day", "behind"))
     if cache.add(day, True, DAY):

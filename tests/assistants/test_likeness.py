@@ -1,0 +1,271 @@
+"""What assistants are like: described in the index, asked in the portal, and found by who may use them."""
+
+from __future__ import annotations
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.urls import reverse
+from django.utils import timezone
+
+from assistants import lifecycle
+from assistants.conversations import delete_conversation, give_feedback, take_feedback_back
+from assistants.likeness import fitting, rounds, similar_blocking
+from assistants.likeness.collection import answered_space, does_space, index_of
+from assistants.likeness.describing import describe
+from assistants.models import Assistant, Conversation, Likeness, Message, QuestionVector, UseDay
+from datasources import reading
+from datasources.retrieval import remembering
+from datasources.retrieval.edge_client import EdgeIndex
+from datasources.retrieval.types import Selector
+from tests import factories
+from tests.assistants.asking import assistant
+from tests.callers import Caller
+from tests.embedders import WordsEmbedder
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    index = EdgeIndex(tmp_path_factory.mktemp("vectors"))
+    yield index
+    index.close()
+
+
+@pytest.fixture(autouse=True)
+def words(monkeypatch, vectors):
+    """An embedder to which texts with the same words are alike, and a real index."""
+    embedder = WordsEmbedder()
+    monkeypatch.setattr(reading, "_index", vectors)
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: embedder)
+    remembering.forget_all()
+    return embedder
+
+
+LEAVE = {"name": "Leave desk", "description": "Holidays, sick leave and parental leave of employees."}
+TRAVEL = {"name": "Travel desk", "description": "Trains, flights and hotels, and how travel is reimbursed."}
+
+
+def points(workspace, space) -> set:
+    return {point.id for point in index_of(workspace.pk).scroll(space, Selector())}
+
+
+def asked(person, made, text, *, found=True, via="portal") -> Message:
+    """A question and its finished answer, as a run leaves them."""
+    conversation = Conversation.objects.create(workspace=person.workspace, owner=person.user, assistant=made)
+    question = Message.objects.create(conversation=conversation, role="user", author=person.user, content=text, via=via)
+    answer = Message.objects.create(
+        conversation=conversation,
+        parent=question,
+        role="assistant",
+        author=person.user,
+        assistant=made,
+        via=via,
+        found=found,
+        finished=timezone.now(),
+    )
+    if via == "portal":
+        UseDay.objects.get_or_create(
+            workspace=person.workspace, assistant=made, user=person.user, day=timezone.localdate()
+        )
+    return answer
+
+
+def people(workspace, number):
+    return [factories.member(workspace) for _ in range(number)]
+
+
+# ---- What it does ------------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_said_anew_is_embedded_anew(cast, words):
+    made = assistant(cast.builder, **LEAVE)
+
+    rounds.keep_up(cast.workspace)
+    assert points(cast.workspace, does_space(words.space)) == {made.pk}
+    assert words.texts == 1
+    lifecycle.save_version(made, cast.builder.user, temperature=0.2)
+    lifecycle.publish(made, cast.builder.user)
+    rounds.keep_up(cast.workspace)
+    assert words.texts == 1
+    (stored,) = index_of(cast.workspace.pk).scroll(does_space(words.space), Selector(node=made.pk))
+    assert stored.payload["readers"] == ["everyone", f"user:{cast.builder.user_id}"]
+    lifecycle.save_version(made, cast.builder.user, description="Who may take a day off, and when.")
+    rounds.keep_up(cast.workspace)
+    assert words.texts == 2
+
+
+def test_every_verb_has_the_index_follow(cast, monkeypatch, django_capture_on_commit_callbacks):
+    sent = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda task, args: sent.append((task, args)))
+    with django_capture_on_commit_callbacks(execute=True):
+        made = assistant(cast.builder, **LEAVE)
+        lifecycle.publish(made, cast.builder.user)
+        lifecycle.archive(made, cast.builder.user)
+    assert sent.count(("assistants.describe", [str(made.pk)])) == 3
+
+
+def test_an_archived_one_is_forgotten_and_a_restored_one_found_again(cast, words):
+    made = assistant(cast.builder, **LEAVE)
+    describe(cast.workspace, [made.pk])
+    lifecycle.archive(made, cast.builder.user)
+    rounds.keep_up(cast.workspace)
+    assert not points(cast.workspace, does_space(words.space))
+    assert not Likeness.objects.exists()
+    lifecycle.restore(made, cast.builder.user)
+    rounds.describe_one(made.pk)
+    assert points(cast.workspace, does_space(words.space)) == {made.pk}
+
+
+def test_another_embedding_model_describes_all_of_it_anew(cast, words, monkeypatch):
+    made = assistant(cast.builder, **LEAVE)
+    for person in people(cast.workspace, 3):
+        asked(person, made, "How many holidays do employees have?")
+    rounds.keep_up(cast.workspace)
+    other = WordsEmbedder("others", size=64)
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: other)
+
+    rounds.keep_up(cast.workspace)
+    for space in (does_space, answered_space):
+        assert not points(cast.workspace, space(words.space))
+        assert points(cast.workspace, space(other.space)) == {made.pk}
+    assert set(QuestionVector.objects.values_list("space", flat=True)) == {other.space}
+
+
+def test_what_the_index_lost_is_made_again(cast, words):
+    made, gone = assistant(cast.builder, **LEAVE), assistant(cast.builder, "gone", **TRAVEL)
+    describe(cast.workspace, [made.pk, gone.pk])
+    index_of(cast.workspace.pk).delete(does_space(words.space), Selector(node=made.pk))
+    Likeness.objects.filter(pk=gone.pk).delete()
+    Assistant.objects.filter(pk=gone.pk).delete()
+
+    rounds.keep_up(cast.workspace)
+    assert points(cast.workspace, does_space(words.space)) == {made.pk}
+
+
+# ---- What it answered well ---------------------------------------------------------------------------------------
+
+
+def test_questions_of_people_are_kept_and_weighed_by_person(cast, words):
+    made = assistant(cast.builder, **LEAVE)
+    first, second, third = people(cast.workspace, 3)
+    for text in ["How is overtime paid?"] * 9:
+        asked(first, made, text)
+    asked(second, made, "What is parental leave?")
+    asked(third, made, "When does parental leave begin?", via="api")
+    asked(third, made, "Who cleans the windows?", found=False)
+    rounds.keep_up(cast.workspace)
+    assert QuestionVector.objects.count() == 11
+    assert QuestionVector.objects.filter(well=True).count() == 10
+    assert not points(cast.workspace, answered_space(words.space)), "two people are too few"
+
+    asked(third, made, "When does parental leave begin?")
+    rounds.keep_up(cast.workspace)
+    likeness = Likeness.objects.get()
+    assert likeness.answered_count == 11
+    (stored,) = index_of(cast.workspace.pk).scroll(answered_space(words.space), Selector(), with_vectors=True)
+
+    def like(text: str) -> float:
+        return sum(x * y for x, y in zip(stored.dense, words.embed_query(text).vectors[0], strict=True))
+
+    assert like("parental leave") > 1.3 * like("overtime paid"), "nine questions of one person are one person's"
+
+
+def test_a_thumb_down_takes_a_question_out_and_taken_back_puts_it_in(cast, words):
+    made = assistant(cast.builder, **LEAVE)
+    answers = [asked(person, made, "What is parental leave?") for person in people(cast.workspace, 3)]
+    rounds.keep_up(cast.workspace)
+    assert points(cast.workspace, answered_space(words.space))
+
+    give_feedback(cast.member, answers[0], up=False)
+    rounds.keep_up(cast.workspace)
+    assert not points(cast.workspace, answered_space(words.space))
+    take_feedback_back(cast.member, answers[0])
+    rounds.keep_up(cast.workspace)
+    assert points(cast.workspace, answered_space(words.space))
+
+
+def test_a_deleted_conversation_leaves_nothing_behind(cast, words):
+    made = assistant(cast.builder, **LEAVE)
+    members = people(cast.workspace, 3)
+    answers = [asked(person, made, "What is parental leave?") for person in members]
+    rounds.keep_up(cast.workspace)
+    delete_conversation(members[0], answers[0].conversation)
+    rounds.keep_up(cast.workspace)
+    assert Likeness.objects.get().answered == b""
+    assert not points(cast.workspace, answered_space(words.space))
+
+
+def test_a_round_waits_while_an_answer_is_written_but_not_for_ever(cast, words, monkeypatch):
+    assistant(cast.builder, **LEAVE)
+    monkeypatch.setattr(rounds.runner, "under_way", lambda: True)
+    for _ in range(rounds.MOST_PUT_OFF):
+        rounds.keep_all()
+    assert words.texts == 0
+    rounds.keep_all()
+    assert words.texts == 1
+
+
+# ---- Found by whom -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_finds_what_they_may_use_and_nothing_else(cast, words):
+    board = factories.source(cast.workspace, grant_to=factories.space(cast.workspace, cast.admin))
+    knowledge = [{"data_source": str(board.pk)}]
+    own = assistant(cast.builder, "own", **LEAVE)
+    offered = assistant(cast.builder, "offered", **LEAVE)
+    lifecycle.publish(offered, cast.builder.user)
+    narrow = assistant(cast.admin, "narrow", knowledge=knowledge, **LEAVE)
+    lifecycle.publish(narrow, cast.admin.user)
+    hidden = assistant(cast.builder, "hidden", **LEAVE)
+    lifecycle.publish(hidden, cast.builder.user)
+    lifecycle.hide(hidden, cast.admin.user)
+    elsewhere = assistant(cast.outsider, "elsewhere", **LEAVE)
+    describe(cast.workspace, list(Assistant.objects.values_list("pk", flat=True)))
+    describe(cast.elsewhere, [elsewhere.pk])
+    # Since it was described, its owner took it back: SQL knows.
+    late = assistant(cast.builder, "late", **LEAVE)
+    lifecycle.publish(late, cast.builder.user)
+    describe(cast.workspace, [late.pk])
+    lifecycle.unpublish(late, cast.builder.user)
+
+    def found_by(member) -> set:
+        return {key for key, _score in similar_blocking(member, "leave of employees")}
+
+    assert found_by(cast.builder) == {own.pk, offered.pk, late.pk}
+    assert found_by(cast.admin) == {offered.pk, narrow.pk}
+    assert found_by(cast.member) == {offered.pk}
+    assert found_by(cast.outsider) == {elsewhere.pk}
+    assert similar_blocking(cast.member, "  ") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_question_finds_who_fits_and_says_why(cast, words, client):
+    leave, travel = assistant(cast.builder, "leave", **LEAVE), assistant(cast.builder, "travel", **TRAVEL)
+    for made in (leave, travel):
+        lifecycle.publish(made, cast.builder.user)
+    rounds.keep_up(cast.workspace)
+
+    def fits(member, text):
+        return [(fit.assistant.handle, fit.why) for fit in async_to_sync(fitting)(member, text)]
+
+    assert fits(cast.member, "How many holidays do employees have?") == [("leave", "does")]
+    assert fits(cast.member, "Which compiler builds kernels?") == []
+    # What it says of itself has no word of this; what three people asked it has.
+    crowd = people(cast.workspace, 3)
+    for person in crowd[:2]:
+        asked(person, travel, "Where can bicycles be parked?")
+    rounds.keep_up(cast.workspace)
+    assert fits(cast.member, "Where are bicycles parked?") == []
+    asked(crowd[2], travel, "Who parked bicycles here?")
+    rounds.keep_up(cast.workspace)
+    assert fits(cast.member, "Where are bicycles parked?") == [("travel", "answered")]
+    assert fits(crowd[0], "Where can bicycles be parked?") == [("travel", "yours")]
+
+    client.force_login(cast.member.user)
+    html = client.post(reverse("ask_fits", args=["acme"]), {"text": "Where are bicycles parked?"}).content.decode()
+    assert 'data-handle="travel"' in html
+    assert "Answers questions like this well" in html
+    answer = Caller(cast.member).post("assistant-fits/", {"question": "How many holidays do employees have?"})
+    assert [row["handle"] for row in answer.json()["results"]] == ["leave"]
+    client.force_login(cast.outsider.user)
+    assert client.post(reverse("ask_fits", args=["acme"]), {"text": "holidays"}).status_code == 404
