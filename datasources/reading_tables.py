@@ -82,7 +82,7 @@ class TableReader:
             found += sorted(near, key=lambda t: (-_shared(t, found), t.title, str(t.pk)))[:room]
         if others and (room := MOST_OFFERED - len(found)):
             rest = self._tables().exclude(pk__in=[table.pk for table in found])
-            found += rest.order_by("-rows", "title", "pk")[:room]
+            found += rest.order_by("-rows", "label", "pk")[:room]
         return tuple(_sheet(name, table) for name, table in named(found).items())
 
     def _ask(self, sheets: Sequence[Sheet], sql: str, limits: Limits) -> Result:
