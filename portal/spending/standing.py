@@ -117,8 +117,8 @@ def fullest(rows: Iterable[Budget]) -> dict[UUID, Spending]:
     found = (
         Spending.objects.filter(budget__in=wanted)
         .filter(_running())
-        .order_by("budget", -(F("spent") + F("held")))
-        .distinct("budget")
+        .order_by("budget_id", -(F("spent") + F("held")))
+        .distinct("budget_id")
     )
     return {row.budget_id: row for row in found}
 
@@ -184,7 +184,7 @@ def used(workspace: Workspace, user: User | None = None) -> Used:
     sums = rows.aggregate(
         calls=Count("pk"),
         tokens=Sum(F("input_tokens") + F("output_tokens")),
-        cost=Sum("cost"),
+        total=Sum("cost"),
         unpriced=Count("pk", filter=Q(cost=None)),
     )
-    return Used(sums["calls"], sums["tokens"] or 0, Decimal(sums["cost"] or 0), sums["unpriced"], workspace.currency)
+    return Used(sums["calls"], sums["tokens"] or 0, Decimal(sums["total"] or 0), sums["unpriced"], workspace.currency)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from django.db.models import Sum
 from django.utils import timezone
 
 from datasources.connectors.base import ConnectorError, NodeError
@@ -14,7 +16,9 @@ from datasources.retrieval.types import IndexUnavailable
 from datasources.sources import request_sync, retry_failed
 from datasources.sync import sync_source
 from portal import events
+from portal.models import Credential, Spending, UsageRecord, Workspace
 from portal.providers.errors import ProviderError
+from portal.spending.budgets import change_budget, create_budget
 from tests.datasources.syncing import account, assert_exact, synced
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +220,31 @@ def test_a_fault_of_ours_ends_the_run_with_a_sentence_and_is_raised(source, plac
     run.refresh_from_db()
     assert run.state == "failed"
     assert "KeyError" in run.error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_waits_for_its_budget_and_goes_on_where_it_was(source, place, embedder, cast):
+    credential = Credential.objects.create(workspace=cast.workspace, kind="openai", name="Key")
+    Workspace.objects.filter(pk=cast.workspace.pk).update(embedding_credential=credential, embedding_model="instant")
+    place.files = {f"{n:02}.md": f"Text {n} " + "that costs its share of tokens. " * 25 for n in range(30)}
+    row = create_budget(
+        workspace=cast.workspace, by=None, covers="workspace", period="day", unit="tokens", limit=Decimal(9000)
+    )
+    run = synced(source)
+    assert run.state == "queued"
+    assert run.error.startswith("Waits for its budget. The workspace’s budget for today")
+    assert run.not_before > timezone.now()
+    came_in = run.indexed
+    # Whoever changes the budget lets it go on; nothing that came in is embedded twice.
+    change_budget(row, by=None, limit=Decimal(10**6), contact=None)
+    run.refresh_from_db()
+    assert (run.not_before, run.attempts) == (None, 0)
+    sync_source(run)
+    run.refresh_from_db()
+    assert (run.state, run.indexed, run.failed) == ("done", 30, 0)
+    assert embedder.texts >= 30
+    assert came_in < 30
+    assert_exact(source, embedder.space)
+    spending = Spending.objects.get()
+    used = UsageRecord.objects.aggregate(tokens=Sum("input_tokens"))["tokens"]
+    assert (spending.spent, spending.held) == (used, 0)
