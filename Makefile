@@ -1,4 +1,4 @@
-# make run: the portal, ready to ask a question. make test: the whole suite. The rest is for people who change the code.
+# make run: the portal, ready to ask a question. make demo: the same with a small company to look at. make test: the whole suite. The rest is for people who change the code.
 SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
@@ -7,10 +7,13 @@ BIN := $(VENV)/bin
 # Some machines set this, and then every start compiles all that it imports anew: seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-corpora lint format bench lock clean
+.PHONY: run demo test test-corpora lint format bench lock clean
 
 run: $(VENV)/.run-installed
 	@PORT=$(PORT) FOLDER="$(FOLDER)" $(BIN)/python -m portal.embedded
+
+demo: $(VENV)/.run-installed
+	@PORT=$(PORT) FOLDER="$(FOLDER)" $(BIN)/python -m portal.embedded --demo
 
 lock: $(VENV)/.bootstrapped
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal pyproject.toml -o requirements.lock

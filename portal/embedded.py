@@ -1,6 +1,7 @@
 """One product on one machine: the embedded PostgreSQL, an in-process worker, and the server, in one process tree.
 
-``python -m portal.embedded`` is what ``make run`` starts. It says what it does at each step, and every failure in one sentence.
+``python -m portal.embedded`` is what ``make run`` starts, and with ``--demo`` what ``make demo`` does. It says what it does at each
+step, and every failure in one sentence.
 """
 
 from __future__ import annotations
@@ -161,6 +162,16 @@ def _index_guide() -> None:
     sync_source(open_run or request_sync(guide, by=None, trigger="first"))
 
 
+def _make_demo() -> None:
+    """A small company beside what is there; made once. Its questions are answered here, before anybody else asks."""
+    from django.core.management import CommandError, call_command
+
+    try:
+        call_command("make_demo")
+    except CommandError as error:
+        raise CannotStart(str(error)) from error
+
+
 class Worker:
     """Celery over ``memory://`` in threads of this process, and its clock."""
 
@@ -283,6 +294,8 @@ def main() -> None:
     _collect_static()
     _first_workspace()
     _index_guide()
+    if "--demo" in sys.argv[1:]:
+        _make_demo()
     worker = Worker()
     worker.start()
     try:

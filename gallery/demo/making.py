@@ -1,0 +1,29 @@
+"""The whole demo, in the order in which a company would live it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gallery.demo import company, lives, told, use
+from gallery.demo.company import Company
+from gallery.demo.dates import Calendar, no_mail
+
+
+def make(calendar: Calendar, say: Callable[[str], None] = lambda words: None, share: float = 1.0) -> Company:
+    """``share`` of the questions and of the use, for tests. Raises ValidationError or TimeoutError with a sentence."""
+    made = Company(calendar, say)
+    with no_mail():
+        _live(made, share)
+    return made
+
+
+def _live(made: Company, share: float) -> None:
+    company.settle(made)
+    company.connect(made)
+    assistants = told.read("assistants")
+    living = lives.live(made, assistants)
+    questions = {handle: asked[: max(1, round(len(asked) * share))] for handle, asked in told.questions().items()}
+    topics = use.answered(made, assistants, living, questions)
+    use.spread(made, assistants, topics, told.read("questions"), share)
+    company.leave(made)
+    lives.settle(made, assistants, living)

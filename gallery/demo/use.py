@@ -1,0 +1,307 @@
+"""Some weeks of use: what people asked, what they were answered, and what they thought of it.
+
+Each thing that people want to know is asked once for real, by the way that every question goes. Who asked it in other words, or
+on another day, has that answer with the same passages: rows as real use leaves them, and no citation that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from assistants import conversations, uses
+from assistants.answering.titles import title_from
+from assistants.models import Assistant, AssistantVersion, Citation, Conversation, Feedback, Message
+from gallery import standing
+from gallery.demo.company import Company
+from portal.models import Membership, UsageRecord
+
+AT_ONCE = 4
+PATIENCE = 60.0
+"""Seconds for which one answer is waited for."""
+EAGERNESS = 0.16
+"""Questions that somebody of weight 1 has on a working day."""
+TALKATIVE = 0.3
+"""How often a question is followed by another in the same conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One thing that people want to know of one assistant, and the real answer to it."""
+
+    assistant: Assistant
+    words: tuple[str, ...]
+    answer: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    who: str
+    topic: Topic
+    words: str
+    at: datetime
+
+
+# ---- For real ----------------------------------------------------------------------------------------------------
+
+
+def answered(
+    company: Company,
+    told: Mapping[str, Any],
+    assistants: Mapping[str, Assistant],
+    questions: Mapping[str, list[list[str]]],
+) -> list[Topic]:
+    """Every first wording is asked for real, some at once. Raises TimeoutError where no answer comes, ValidationError where one breaks off."""
+    waiting: list[tuple[Assistant, list[str], Message]] = []
+    topics: list[Topic] = []
+    wanted = [(handle, words) for handle, lists in questions.items() for words in lists]
+    for number, (handle, words) in enumerate(wanted):
+        if number % 25 == 0:
+            company.say(f"Asking: {number} of {len(wanted)} questions…")
+        # By somebody who reads no more than the others who ask it, so that all of them may see what it cites.
+        asker = company.members[next(iter(told[handle]["asked_by"]))]
+        _, answer = conversations.ask(asker, None, words[0], assistant=assistants[handle])
+        waiting.append((assistants[handle], words, answer))
+        if len(waiting) >= AT_ONCE:
+            topics += _ended(waiting)
+    return topics + _ended(waiting)
+
+
+def _ended(waiting: list[tuple[Assistant, list[str], Message]]) -> list[Topic]:
+    deadline = time.monotonic() + PATIENCE
+    keys = [answer.pk for _, _, answer in waiting]
+    while Message.objects.filter(pk__in=keys, status__in=Message.OPEN).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("The demo's questions are not answered. Look at the log, and try again.")
+        time.sleep(0.02)
+    found = Message.objects.select_related("conversation", "parent").in_bulk(keys)
+    if broken := next((one for one in found.values() if one.status != Message.Status.COMPLETED), None):
+        raise ValidationError(f"A question of the demo could not be answered: {broken.error_detail}")
+    topics = [Topic(assistant, tuple(words), found[answer.pk]) for assistant, words, answer in waiting]
+    waiting.clear()
+    return topics
+
+
+# ---- Over the weeks ----------------------------------------------------------------------------------------------
+
+
+def spread(
+    company: Company, told: Mapping[str, Any], topics: Iterable[Topic], thumbs: Mapping[str, Any], share: float = 1.0
+) -> None:
+    """Weeks of it, and all that is counted from it. ``share`` of the usual eagerness."""
+    topics = list(topics)
+    plan = _planned(company, told, topics, share)
+    company.say(f"Some weeks of use: {len(plan)} more questions by {len({one.who for one in plan})} people…")
+    with transaction.atomic():
+        _remember(company, plan)
+        _move_back(company, topics)
+        _judge(company, thumbs)
+        _last_seen(company)
+    uses.rebuild(company.workspace)
+    standing.refresh(company.workspace.pk)
+
+
+def _planned(company: Company, told: Mapping[str, Any], topics: list[Topic], share: float) -> list[Asked]:
+    """Who asks what when: more from week to week, nobody at weekends, some away for a while. Oldest first."""
+    chance = random.Random(23)
+    by_handle: dict[str, list[Topic]] = defaultdict(list)
+    for topic in topics:
+        by_handle[topic.assistant.handle].append(topic)
+    begins = {short: chance.randint(12, 33) for short in company.people}
+    away = {short: chance.randint(2, 25) for short in company.people}
+    plan: list[Asked] = []
+    for handle, mine in by_handle.items():
+        ends = max(told[handle].get("archived", 0), told[handle].get("hidden", 0))
+        for who, weight in told[handle]["asked_by"].items():
+            gone = company.people[who].get("left", 0)
+            for ago in range(told[handle]["made"] - 1, max(ends, gone) - 1, -1):
+                day = company.calendar.today - timedelta(days=ago)
+                if day.weekday() > 4 or ago > begins[who] or away[who] - 4 <= ago <= away[who]:
+                    continue
+                often = weight * EAGERNESS * share * (1.25 - ago / 40)
+                for _ in range(int(often) + (chance.random() < often % 1)):
+                    topic = chance.choice(mine)
+                    at = company.calendar.moment(ago, f"{chance.randint(8, 17):02}:{chance.randint(0, 59):02}")
+                    plan.append(Asked(who, topic, chance.choice(topic.words), at))
+    return sorted(plan, key=lambda asked: asked.at)
+
+
+def _remember(company: Company, plan: list[Asked]) -> None:
+    """Their rows, in a handful of statements."""
+    chance = random.Random(5)
+    rows = list(_rows(company, plan, chance))
+    talks = {id(talk): talk for talk, _, _ in rows}.values()
+    messages = [message for _, question, answer in rows for message in (question, answer)]
+    heads = {talk.pk: talk.head_id for talk in talks}
+    dated = {talk.pk: (talk.created, talk.updated) for talk in talks}
+    for talk in talks:
+        talk.head = None
+    Conversation.objects.bulk_create(talks)
+    times = {message.pk: message.created for message in messages}
+    Message.objects.bulk_create(messages, batch_size=500)
+    for message in messages:
+        message.created = times[message.pk]
+    for talk in talks:
+        talk.head_id, (talk.created, talk.updated) = heads[talk.pk], dated[talk.pk]
+    Message.objects.bulk_update(messages, ["created"], batch_size=500)
+    Conversation.objects.bulk_update(talks, ["head", "created", "updated"], batch_size=500)
+    originals = dict(zip((answer.pk for _, _, answer in rows), (asked.topic.answer.pk for asked in plan), strict=True))
+    _copy_passages(originals)
+    _copy_usage(company, [answer for _, _, answer in rows], originals)
+
+
+def _rows(
+    company: Company, plan: list[Asked], chance: random.Random
+) -> Iterator[tuple[Conversation, Message, Message]]:
+    last: dict[tuple[str, Any], tuple[Conversation, Message]] = {}
+    versions: dict[Any, list[AssistantVersion]] = defaultdict(list)
+    for version in AssistantVersion.objects.filter(assistant__workspace=company.workspace).order_by("-number"):
+        versions[version.assistant_id].append(version)
+    for asked in plan:
+        topic, member = asked.topic, company.members[asked.who]
+        key = (asked.who, topic.assistant.pk)
+        talk, before = last.get(key, (None, None))
+        if talk is None or talk.updated.date() != asked.at.date() or chance.random() > TALKATIVE:
+            talk, before = _talk(member, asked), None
+        question = Message(
+            conversation=talk,
+            parent=before,
+            role=Message.Role.USER,
+            author=member.user,
+            content=asked.words,
+            created=asked.at,
+        )
+        answer = _again(
+            topic, versions[topic.assistant.pk], question, asked.at + timedelta(seconds=chance.uniform(0.4, 2.2))
+        )
+        talk.head, talk.updated = answer, answer.finished
+        last[key] = (talk, answer)
+        yield talk, question, answer
+
+
+def _talk(member: Membership, asked: Asked) -> Conversation:
+    return Conversation(
+        workspace=member.workspace, owner=member.user, title=title_from(asked.words), assistant=asked.topic.assistant,
+        created=asked.at, updated=asked.at,
+    )  # fmt: skip
+
+
+def _again(topic: Topic, versions: list[AssistantVersion], question: Message, ended: datetime) -> Message:
+    """``versions``: newest first."""
+    first = topic.answer
+    version = next((one for one in versions if one.created <= question.created), versions[-1])
+    return Message(
+        conversation=question.conversation, parent=question, role=Message.Role.ASSISTANT, author=question.author,
+        assistant=topic.assistant, version=version, model=first.model, content=first.content,
+        status=first.status, usage=first.usage, scope=first.scope, found=first.found, created=question.created, finished=ended,
+    )  # fmt: skip
+
+
+def _copy_passages(originals: Mapping[Any, Any]) -> None:
+    of: dict[Any, list[Citation]] = defaultdict(list)
+    for row in Citation.objects.filter(message__in=set(originals.values())):
+        of[row.message_id].append(row)
+    copies = [_copied(row, copy) for copy, original in originals.items() for row in of[original]]
+    Citation.objects.bulk_create(copies, batch_size=1000)
+
+
+def _copied(row: Citation, message: Any) -> Citation:
+    told = {
+        name: getattr(row, name)
+        for name in ("n", "cited", "asked", "source", "node", "start", "end", "content_hash", "score")
+    }
+    return Citation(message_id=message, **told)
+
+
+def _copy_usage(company: Company, answers: list[Message], originals: Mapping[Any, Any]) -> None:
+    of: dict[Any, list[UsageRecord]] = defaultdict(list)
+    for row in UsageRecord.objects.filter(message__in=set(originals.values())):
+        of[row.message].append(row)
+    copies = []
+    for answer in answers:
+        for row in of[originals[answer.pk]]:
+            told = {
+                name: getattr(row, name)
+                for name in ("purpose", "vendor", "model", "input_tokens", "output_tokens", "exact")
+            }
+            copies.append(
+                (
+                    answer,
+                    UsageRecord(
+                        workspace=company.workspace,
+                        user=answer.author,
+                        assistant=answer.assistant_id,
+                        message=answer.pk,
+                        **told,
+                    ),
+                )
+            )
+    made = UsageRecord.objects.bulk_create([row for _, row in copies], batch_size=1000)
+    for (answer, _), row in zip(copies, made, strict=True):
+        row.at = answer.finished or answer.created
+    UsageRecord.objects.bulk_update(made, ["at"], batch_size=1000)
+
+
+def _move_back(company: Company, topics: list[Topic]) -> None:
+    """What was asked for real just now was asked when its assistant was new."""
+    chance = random.Random(11)
+    for topic in topics:
+        answer, question = topic.answer, topic.answer.parent
+        assert question is not None
+        day = max(0, (timezone.now() - topic.assistant.created).days - 1)
+        at = company.calendar.moment(
+            chance.randint(max(0, day - 6), day), f"{chance.randint(9, 16):02}:{chance.randint(0, 59):02}"
+        )
+        Message.objects.filter(pk=question.pk).update(created=at)
+        Message.objects.filter(pk=answer.pk).update(created=at, finished=at + timedelta(seconds=1))
+        Conversation.objects.filter(pk=answer.conversation_id).update(created=at, updated=at + timedelta(seconds=1))
+        UsageRecord.objects.filter(message=answer.pk).update(at=at)
+
+
+def _judge(company: Company, thumbs: Mapping[str, Any]) -> None:
+    """A fifth of the answers got a thumb; mostly up, and mostly down where nothing was found."""
+    chance = random.Random(2)
+    rows = []
+    answers = Message.objects.filter(conversation__workspace=company.workspace, role="assistant").order_by(
+        "created", "pk"
+    )
+    for answer in answers.only("pk", "author_id", "version_id", "found", "finished"):
+        if chance.random() > 0.22:
+            continue
+        up = chance.random() < (0.9 if answer.found else 0.15)
+        said = chance.random() < 0.35
+        told = {} if up or not said else dict(chance.choice(thumbs["thumbs_down"]))
+        told |= {"comment": chance.choice(thumbs["thumbs_up"])} if up and said else {}
+        rows.append(
+            Feedback(
+                message=answer,
+                version_id=answer.version_id,
+                user_id=answer.author_id,
+                up=up,
+                created=answer.finished,
+                **told,
+            )
+        )
+    times = [row.created for row in rows]
+    made = Feedback.objects.bulk_create(rows)
+    for row, at in zip(made, times, strict=True):
+        row.created = at
+    Feedback.objects.bulk_update(made, ["created"], batch_size=500)
+
+
+def _last_seen(company: Company) -> None:
+    for member in company.members.values():
+        newest = (
+            Conversation.objects.filter(owner=member.user_id, workspace=company.workspace).order_by("-updated").first()
+        )
+        seen = newest.updated if newest else member.created
+        Membership.objects.filter(pk=member.pk).update(last_seen=seen)
