@@ -1,6 +1,6 @@
 """``make bench``: every part, or those that are named, into artifacts/bench.md.
 
-python -m bench [startup] [ingestion] [search] [streaming] [places [--share 0.1]]
+python -m bench [startup] [ingestion] [search] [streaming] [places] [governing] [--share 0.1]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import ingestion, places, report, search, startup, streaming
+from bench import governing, ingestion, places, report, search, startup, streaming
 from bench.product import ROOT
 
 PARTS: dict[str, Callable[[], report.Part]] = {
@@ -22,14 +22,17 @@ PARTS: dict[str, Callable[[], report.Part]] = {
     "streaming": streaming.measure,
     "ingestion": ingestion.measure,
     "places": places.measure,
+    "governing": governing.measure,
 }
+SHARED: dict[str, Callable[[float], report.Part]] = {"places": places.measure, "governing": governing.measure}
+"""Those whose made-up companies ``--share`` makes smaller."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the product; see bench/README.md.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all where none is named")
     parser.add_argument("--to", type=Path, default=ROOT / "artifacts" / "bench.md", help="where the report goes")
-    parser.add_argument("--share", type=float, default=1.0, help="of the channels and folders of the part places")
+    parser.add_argument("--share", type=float, default=1.0, help=f"of what {' and '.join(SHARED)} make up")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}; known are {', '.join(PARTS)}")
@@ -37,7 +40,7 @@ def main() -> None:
     began, done = time.monotonic(), []
     for name in options.parts or PARTS:
         print(f"{name} …", flush=True)
-        done.append(places.measure(options.share) if name == "places" else PARTS[name]())
+        done.append(SHARED[name](options.share) if name in SHARED else PARTS[name]())
         report.write(done, time.monotonic() - began, options.to)
     print(f"\nReport: {options.to}")
     missed = [goal for part in done for goal in part.goals if not goal.met]
