@@ -7,20 +7,24 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import EmptyFieldListFilter
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import TabularInline
 
-from assistants import lifecycle
+from assistants import admin_adoption as admin_adoption
+from assistants import admin_use, lifecycle
+from assistants import admin_vetting as admin_vetting
 from assistants.errors import Refused
-from assistants.models import Assistant, AssistantVersion, Conversation, Feedback, Message
+from assistants.models import Assistant, AssistantVersion, Conversation, Message, UseDay
+from assistants.vetting import open_request
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
-from portal.admin.overview import TEMPLATE, Number, Waiting, panel
+from portal.admin.overview import TEMPLATE, Waiting, panel
 from portal.admin.site import site
 from portal.models import User, Workspace
 from portal.registry import Panel, registries
@@ -39,6 +43,25 @@ def _step(verb: Callable[[Assistant, User], Any], words: str) -> Callable[[Assis
         return f"{row} {words}"
 
     return run
+
+
+def _vet(row: Assistant, by: User) -> None:
+    """The version that stood on the page where the button was pressed."""
+    lifecycle.vet(row, by, getattr(row, "seen", None))
+
+
+def _is_orphan(row: Assistant) -> bool:
+    return Assistant.objects.orphans().filter(pk=row.pk).exists()
+
+
+class OrphanFilter(admin.SimpleListFilter):
+    title, parameter_name = "owners", "orphan"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Nobody who is here")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.orphans() if self.value() == "yes" else queryset
 
 
 def _make_default(row: Assistant, by: User) -> None:
@@ -81,22 +104,34 @@ class VersionInline(TabularInline):
 
 @admin.register(Assistant, site=site)
 class AssistantAdmin(GovernAdmin):
-    """Those that were offered to others. A personal one is its owner's business."""
+    """Those that were offered to others, archived ones, too, and those that nobody here owns any more. A personal one is its
+    owner's business as long as they are here."""
 
     section, icon, weight = "Assistants", "smart_toy", 70
-    list_display = ("handle", "name", "scope", "stage", "waits", "is_default", "answers", "updated")
-    list_filter = ("scope", "stage", "is_default")
+    list_display = ("handle", "name", "scope", "stage", "waits", "is_default", "people", "updated")
+    list_filter = (
+        "scope",
+        "stage",
+        "is_default",
+        OrphanFilter,
+        ("hidden", EmptyFieldListFilter),
+        ("archived", EmptyFieldListFilter),
+    )
     search_fields = ("handle", "live__name")
     list_select_related = ("live", "latest", "workspace")
     ordering = ("handle",)
-    fields = ("handle", "name", "scope", "stage", "waits", "is_default", "owned_by", "created", "archived")
+    fields = (
+        *("handle", "name", "scope", "stage", "waits", "is_default", "owned_by", "created"),
+        *("vetted", "vetted_by", "vetted_until", "hidden", "archived"),
+    )
     readonly_fields = fields
+    change_form_outer_before_template = "assistants/govern/deeds.html"
     inlines = (VersionInline,)
     deeds = (
         Deed(
             "vet",
             "Vet its latest version",
-            _step(lifecycle.vet, "is vetted and offered to everybody."),
+            _step(_vet, "is vetted and offered to everybody."),
             lambda row: not row.archived and (row.scope == Scope.PUBLISHED or row.in_review),
         ),
         Deed(
@@ -109,7 +144,25 @@ class AssistantAdmin(GovernAdmin):
             "default",
             "Make it the default",
             _step(_make_default, "answers where no assistant was chosen."),
-            lambda row: row.scope == Scope.WORKSPACE and not row.is_default,
+            lambda row: row.scope == Scope.WORKSPACE and not row.is_default and not row.archived,
+        ),
+        Deed(
+            "hide",
+            "Hide",
+            _step(lifecycle.hide, "is in no list any more; whoever knows it still asks it."),
+            lambda row: row.hidden is None and row.scope != Scope.PERSONAL and not row.archived,
+        ),
+        Deed(
+            "unhide",
+            "Show again",
+            _step(lifecycle.unhide, "is in the gallery again."),
+            lambda row: row.hidden is not None and row.scope != Scope.PERSONAL and not row.archived,
+        ),
+        Deed(
+            "take_over",
+            "Take over",
+            _step(lifecycle.take_over, "is yours now."),
+            _is_orphan,
         ),
         Deed(
             "unpublish",
@@ -122,21 +175,51 @@ class AssistantAdmin(GovernAdmin):
             "archive",
             "Archive",
             _step(lifecycle.archive, "is archived."),
-            lambda row: not row.archived,
+            lambda row: not row.archived and row.scope != Scope.PERSONAL,
             _lost_by_archiving,
+        ),
+        Deed(
+            "restore",
+            "Bring back",
+            _step(lifecycle.restore, "is back, as its owners' own."),
+            lambda row: row.archived is not None,
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Assistant]:
-        answers = (
-            Message.objects.filter(assistant=OuterRef("pk"), role=Message.Role.ASSISTANT)
+        since = timezone.localdate() - timedelta(days=29)
+        asked = (
+            UseDay.objects.filter(assistant=OuterRef("pk"), day__gte=since)
             .order_by()
             .values("assistant")
-            .annotate(number=Count("pk"))
+            .annotate(number=Count("user", distinct=True))
             .values("number")
         )
-        rows = super().get_queryset(request).exclude(scope=Scope.PERSONAL)
-        return rows.annotate(answer_count=Coalesce(Subquery(answers), 0))
+        everything = super().get_queryset(request)
+        rows = everything.filter(~Q(scope=Scope.PERSONAL) | Q(pk__in=everything.orphans().values("pk")))
+        return rows.annotate(asked_by=Coalesce(Subquery(asked), 0))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        version = request.POST.get("version", "")
+        if row is not None and version.isdecimal():
+            row.seen = int(version)
+        return row
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Nothing is vetted by the dozen and unseen; several requests are decided in their own list."""
+        actions = super().get_actions(request)
+        actions.pop("vet", None)
+        return actions
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        row = self.get_object(request, object_id or "")
+        asked = open_request(row) if row is not None else None
+        address = reverse("admin:assistants_vettingrequest_change", args=[asked.pk]) if asked else ""
+        more = {"open_request": asked, "open_request_address": address}
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     @admin.display(ordering="live__name")
     def name(self, row: Assistant) -> str:
@@ -147,9 +230,9 @@ class AssistantAdmin(GovernAdmin):
     def waits(self, row: Assistant) -> bool:
         return row.in_review
 
-    @admin.display(ordering="answer_count")
-    def answers(self, row: Any) -> int:
-        return int(row.answer_count)
+    @admin.display(ordering="asked_by", description="people in 30 days")
+    def people(self, row: Any) -> int:
+        return int(row.asked_by)
 
     @admin.display(description="owners")
     def owned_by(self, row: Assistant) -> str:
@@ -168,9 +251,12 @@ class ConversationAdmin(GovernAdmin):
     ordering = ("-updated",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        return super().get_queryset(request).annotate(message_count=Count("messages"))
+        # Counted for the rows of one page alone: a join would count every message of the workspace first.
+        within = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
+        number = within.annotate(number=Count("pk")).values("number")
+        return super().get_queryset(request).annotate(message_count=Coalesce(Subquery(number), 0))
 
-    @admin.display(description="messages", ordering="message_count")
+    @admin.display(description="messages")
     def messages_count(self, row: Any) -> int:
         return int(row.message_count)
 
@@ -187,29 +273,17 @@ class ConversationAdmin(GovernAdmin):
 
 def _overview(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
     here = {} if workspace is None else {"workspace": workspace}
-    within = {f"conversation__{name}": value for name, value in here.items()}
-    week = timezone.now() - timedelta(days=7)
-    answers = Message.objects.filter(role=Message.Role.ASSISTANT, created__gte=week, **within)
-    thumbs = Feedback.objects.filter(created__gte=week, **{f"message__{name}": value for name, value in within.items()})
     offered = Assistant.objects.filter(archived=None, **here).exclude(scope=Scope.PERSONAL)
-    numbers = [
-        Number("Assistants offered", offered.count(), reverse("admin:assistants_assistant_changelist")),
-        Number("Answers this week", answers.count()),
-        Number("Nothing found", answers.filter(found=False).count()),
-        Number("Ended in an error", answers.filter(status=Message.Status.ERROR).count()),
-        Number("Thumbs up", thumbs.filter(up=True).count()),
-        Number("Thumbs down", thumbs.filter(up=False).count()),
-    ]
     in_review = offered.filter(scope=Scope.WORKSPACE).exclude(live=F("latest"))
     waiting = [
         Waiting(
             str(one),
-            "has a new version that waits for vetting",
+            "has a draft that nobody asked to have vetted",
             reverse("admin:assistants_assistant_change", args=[one.pk]),
         )
         for one in in_review[:10]
     ]
-    return panel("Assistants", numbers, waiting, "No assistant waits for vetting.")
+    return panel("Assistants", admin_use.numbers(workspace), waiting, "No assistant waits for vetting.")
 
 
 registries.panel("govern").add("assistants", Panel(TEMPLATE, _overview, weight=20))

@@ -4,10 +4,15 @@ from typing import Any
 
 from django.urls import path
 
+from assistants import views_insight as insight
 from assistants.api import routes as api
+from assistants.api.insight import AssistantInsight
 from assistants.consumers import AnswersConsumer
 from assistants.pages import PAGES
 
-urlpatterns: list[Any] = PAGES
-api_urlpatterns: list[Any] = api.urlpatterns
+urlpatterns: list[Any] = [*PAGES, path("assistants/<slug:handle>/insight/", insight.page, name="assistant_insight")]
+api_urlpatterns: list[Any] = [
+    *api.urlpatterns,
+    path("assistants/<slug:handle>/insight/", AssistantInsight.as_view(), name="assistant-insight"),
+]
 sockets: list[Any] = [path("ws/w/<slug:slug>/answers/", AnswersConsumer.as_asgi())]

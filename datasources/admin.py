@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 
+from datasources import admin_health as admin_health
 from datasources import granting, sources
 from datasources.admin_tables import TableAdmin as TableAdmin
 from datasources.models import DataSource, Document, Grant, Node, SyncRun
@@ -264,12 +265,9 @@ class GrantAdmin(GovernAdmin):
 def _overview(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
     here = {} if workspace is None else {"workspace": workspace}
     living = DataSource.objects.filter(**here).exclude(state=State.DELETING)
-    documents = Node.objects.filter(source__in=living)
     runs = SyncRun.objects.filter(source__in=living).select_related("source")
     numbers = [
         Number("Data sources", living.count(), reverse("admin:datasources_datasource_changelist")),
-        Number("Documents indexed", documents.filter(status=Node.Status.INDEXED).count()),
-        Number("Could not be read", documents.filter(status=Node.Status.FAILED).count()),
         Number("Syncs under way", runs.filter(state__in=SyncRun.OPEN).count()),
     ]
     waiting = [

@@ -83,10 +83,13 @@ def topics(assistants: Sequence[UUID], since: datetime) -> Topics:
     return topics_of(questions, np.stack([unpacked(row[2]) for row in used]))
 
 
-def unanswered(assistants: Sequence[UUID], since: datetime, reader: Membership) -> Unanswered:
-    """The texts are those that this reader may see: shared with them, or asked by three people in the same words."""
+def unanswered(assistants: Sequence[UUID], since: datetime, reader: Membership | None) -> Unanswered:
+    """The texts are those that this reader may see: shared with them, or asked by three people in the same words.
+
+    No reader is an operator, who is no member: only what three people asked.
+    """
     rows = _rows(_UNANSWERED, assistants, since, MOST_UNANSWERED)
-    shared = _shared([row[0] for row in rows], reader)
+    shared = _shared([row[0] for row in rows], reader) if reader else set()
     alike: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         alike[_plain(row[2])].append(row)
