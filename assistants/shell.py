@@ -12,6 +12,7 @@ from portal.models import Role
 from portal.registry import registries
 
 register("assistant.view", Role.MEMBER, "read", "see assistants")
+register("assistant.keep", Role.MEMBER, "write", "keep assistants at hand")
 # Which assistants a person may edit: Assistant.objects.editable_by.
 register("assistant.edit", Role.MEMBER, "write", "make and change assistants")
 register("assistant.publish", Role.MEMBER, "write", "publish assistants")

@@ -34,7 +34,7 @@ def at_hand(request: WorkspaceRequest) -> HttpResponse:
     return render(request, "assistants/_rail_assistants.html#list", {"section": rail_context(request)})
 
 
-@workspace_view("assistant.view")
+@workspace_view("assistant.keep")
 @require_POST
 def favourite(request: WorkspaceRequest, handle: str) -> HttpResponse:
     """Keep it at hand (``keep`` is "yes"), or not any more; gives the star."""

@@ -17,6 +17,14 @@ from portal.models import Membership
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """How many people asked on a day."""
+
+    day: date
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """``place`` of ``among``: in the order of the gallery, as far as this person sees it. ``standing`` is None where nobody
     asked it yet, or where so few did that its numbers are not told to this person."""
@@ -25,7 +33,7 @@ class Why:
     place: int
     among: int
     standing: Standing | None
-    days: tuple[tuple[date, int], ...]
+    days: tuple[Day, ...]
     prior: float = ranking.PRIOR
     prior_thumbs: int = ranking.PRIOR_THUMBS
     window: int = ranking.WINDOW_DAYS
@@ -53,10 +61,11 @@ def why(membership: Membership, assistant: Assistant) -> Why:
     )
 
 
-def _days(assistant: Assistant) -> tuple[tuple[date, int], ...]:
+def _days(assistant: Assistant) -> tuple[Day, ...]:
     """People on each of the last 30 days, the oldest first."""
     today = timezone.localdate()
     first = today - timedelta(days=ranking.WINDOW_DAYS - 1)
     rows = UseDay.objects.filter(assistant=assistant, day__gte=first, day__lte=today).values("day")
     people = dict(rows.annotate(people=Count("user", distinct=True)).values_list("day", F("people")))
-    return tuple((day, people.get(day, 0)) for day in (first + timedelta(days=n) for n in range(ranking.WINDOW_DAYS)))
+    days = (first + timedelta(days=number) for number in range(ranking.WINDOW_DAYS))
+    return tuple(Day(day, people.get(day, 0)) for day in days)

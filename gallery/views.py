@@ -96,6 +96,6 @@ def standing(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | Non
     found = why(membership, assistant)
     chart = None
     if found.days:
-        people = Series("People", [number for _day, number in found.days])
-        chart = columns("People who asked it, day by day", [day_label(day) for day, _ in found.days], [people])
+        people = Series("People", [day.people for day in found.days])
+        chart = columns("People who asked it, day by day", [day_label(day.day) for day in found.days], [people])
     return {"why": found, "chart": chart}
