@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -24,7 +24,7 @@ from assistants.models import Assistant, AssistantVersion, Conversation, Message
 from assistants.vetting import open_request
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
-from portal.admin.overview import TEMPLATE, Waiting, panel
+from portal.admin.overview import TEMPLATE, panel
 from portal.admin.site import site
 from portal.models import User, Workspace
 from portal.registry import Panel, registries
@@ -272,18 +272,8 @@ class ConversationAdmin(GovernAdmin):
 
 
 def _overview(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
-    here = {} if workspace is None else {"workspace": workspace}
-    offered = Assistant.objects.filter(archived=None, **here).exclude(scope=Scope.PERSONAL)
-    in_review = offered.filter(scope=Scope.WORKSPACE).exclude(live=F("latest"))
-    waiting = [
-        Waiting(
-            str(one),
-            "has a draft that nobody asked to have vetted",
-            reverse("admin:assistants_assistant_change", args=[one.pk]),
-        )
-        for one in in_review[:10]
-    ]
-    return panel("Assistants", admin_use.numbers(workspace), waiting, "No assistant waits for vetting.")
+    return panel("Assistants", admin_use.numbers(workspace), [], "")
+
 
 
 registries.panel("govern").add("assistants", Panel(TEMPLATE, _overview, weight=20))
