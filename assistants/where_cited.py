@@ -71,7 +71,8 @@ def gathered(
         counted: Counter[UUID] = Counter()
         for node, chain in chains.items():
             counted[_ancestor(chain, roots, level)] += times[node]
-        best = counted.most_common(MOST_SHOWN)
+        # Equal ones by id, so that the order never flickers.
+        best = sorted(counted.items(), key=lambda pair: (-pair[1], str(pair[0])))[:MOST_SHOWN]
         if not best or best[0][1] < NEARLY_ALL * counted.total():
             break
     return best
