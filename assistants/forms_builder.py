@@ -15,6 +15,7 @@ from assistants.forms import ModelChoice
 from assistants.models import Assistant, AssistantVersion, Picture
 from assistants.models.assistant import HANDLE
 from assistants.pictures import keep_picture
+from assistants.starting import Draft
 from portal.models import Membership
 
 _AS_THEY_ARE = (
@@ -201,6 +202,12 @@ class AssistantForm(forms.Form):
         }
         return cls(membership=membership, assistant=assistant, initial=initial_of(fields) | about)
 
+    @classmethod
+    def for_draft(cls, membership: Membership, draft: Draft) -> AssistantForm:
+        """The form filled from something that is not saved: a copy, a conversation, a file."""
+        about = {"handle": draft.handle, "stage": draft.stage, "shows_instructions": draft.shows_instructions}
+        return cls(membership=membership, initial=initial_of(draft.fields) | about)
+
     def clean_handle(self) -> str:
         try:
             return checked_handle(self.membership.workspace, self.cleaned_data["handle"], self.assistant)
@@ -225,6 +232,9 @@ class AssistantForm(forms.Form):
         data = super().clean() or self.cleaned_data
         if data.get("picture_file"):
             data["picture"] = data["picture_file"].pk
+            # A form that comes back keeps what was uploaded.
+            self.data = self.data.copy()
+            self.data["picture"] = str(data["picture"])
         if self.errors:
             return data
         kept = self.assistant.latest.knowledge if self.assistant and self.assistant.latest else []

@@ -40,7 +40,7 @@ registries.steps.add(
         label="Make an assistant",
         words="One task, and the few folders that the task needs.",
         button="Make one",
-        route="assistant_new",
+        route="assistant_start",
         action="assistant.edit",
         done=_made_an_assistant,
         weight=20,

@@ -12,7 +12,11 @@ from assistants import views_conversations as conversations
 from assistants import views_filing as filing
 from assistants import views_fitting as fitting
 from assistants import views_helping as helping
+from assistants import views_pictures as pictures
+from assistants import views_publishing as publishing
+from assistants import views_start as starts
 from assistants import views_trial as trial
+from assistants import views_versions as history
 
 PAGES: list[Any] = [
     path("ask/", conversations.ask_new, name="ask_new"),
@@ -38,9 +42,17 @@ PAGES: list[Any] = [
     path("building/write/", helping.drafted, name="assistant_draft"),
     path("building/try/", trial.start, name="assistant_try"),
     path("building/try/<uuid:trial>/stop/", trial.stop, name="assistant_try_stop"),
-    path("assistants/new/", builder.new, name="assistant_new"),
+    path("building/needs/", builder.needs, name="assistant_needs"),
+    path("building/picture/", pictures.upload, name="picture_upload"),
+    path("pictures/<uuid:picture>/", pictures.picture, name="picture"),
+    path("assistants/new/", starts.start, name="assistant_start"),
+    path("assistants/new/form/", builder.new, name="assistant_new"),
+    path("assistants/new/file/", starts.import_file, name="assistant_import"),
     path("at-hand/", hand.at_hand, name="assistants_at_hand"),
     path("assistants/<slug:handle>/", assistants.assistant, name="assistant"),
     path("assistants/<slug:handle>/favourite/", hand.favourite, name="assistant_favourite"),
     path("assistants/<slug:handle>/edit/", builder.edit, name="assistant_edit"),
+    path("assistants/<slug:handle>/publishing/", publishing.publishing, name="assistant_publishing"),
+    path("assistants/<slug:handle>/versions/", history.versions, name="assistant_versions"),
+    path("assistants/<slug:handle>/export/", history.export, name="assistant_export"),
 ]

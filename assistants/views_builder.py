@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,15 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 
 from assistants import lifecycle
+from assistants.answering.variables import KNOWN
 from assistants.errors import Refused
 from assistants.forms_builder import AssistantForm
-from assistants.models import Assistant, AssistantVersion, Message
+from assistants.models import Assistant, AssistantVersion, Conversation, Message, Picture
+from assistants.needs import in_words, spaces_needed
+from assistants.starting import Draft, copy_of, from_conversation
 from assistants.states import STEPS, WITHOUT_SAVING, state_of
 from assistants.views_conversations import model_state
 from datasources.models import DataSource
@@ -24,18 +29,30 @@ from portal.access import WorkspaceRequest, may, workspace_view
 from portal.pages import sentence
 
 EMPTY = AssistantVersion(name="", emoji="", colour="")
+LONGEST_WISH = 2000
 
 
 @workspace_view("assistant.edit")
 def new(request: WorkspaceRequest) -> HttpResponse:
-    form = AssistantForm(request.POST or None, membership=request.membership)
-    if request.method == "POST" and form.is_valid():
+    """Blank, or filled from what the address names: ``copy``, ``conversation``."""
+    if request.method != "POST":
+        draft = _started(request)
+        form = (
+            AssistantForm.for_draft(request.membership, draft)
+            if draft
+            else AssistantForm(membership=request.membership)
+        )
+        return builder_page(request, form, None, notes=draft.notes if draft else ())
+    form = AssistantForm(request.POST, request.FILES, membership=request.membership)
+    if form.is_valid():
         try:
             assistant = lifecycle.create_assistant(
                 workspace=request.workspace,
                 by=request.user,
                 handle=form.cleaned_data["handle"],
                 stage=form.cleaned_data["stage"],
+                shows_instructions=form.cleaned_data["shows_instructions"],
+                note=form.cleaned_data["note"],
                 **form.version_fields,
             )
         except ValidationError as error:
@@ -43,7 +60,24 @@ def new(request: WorkspaceRequest) -> HttpResponse:
         else:
             messages.success(request, "Saved. It is yours alone until you publish it.")
             return redirect("assistant_edit", request.workspace.slug, assistant.handle)
-    return _page(request, form, None)
+    return builder_page(request, form, None)
+
+
+def _started(request: WorkspaceRequest) -> Draft | None:
+    """What the address says to start from; 404 where this person does not see it."""
+    membership = request.membership
+    if handle := request.GET.get("copy"):
+        seen = Assistant.objects.visible_to(membership).select_related("workspace", "live__credential", "live__picture")
+        return copy_of(membership, get_object_or_404(seen, handle__iexact=handle))
+    if key := request.GET.get("conversation"):
+        try:
+            row = Conversation.objects.visible_to(membership).select_related("workspace").filter(pk=UUID(key)).first()
+        except ValueError:
+            row = None
+        if row is None:
+            raise Http404
+        return from_conversation(membership, row)
+    return None
 
 
 @workspace_view("assistant.edit")
@@ -51,28 +85,59 @@ def edit(request: WorkspaceRequest, handle: str) -> HttpResponse:
     editable = Assistant.objects.editable_by(request.membership).select_related("live", "latest__credential")
     assistant = get_object_or_404(editable, handle__iexact=handle)
     if request.method != "POST":
-        version = assistant.latest or assistant.live or EMPTY
-        return _page(request, AssistantForm.for_version(request.membership, assistant, version), assistant)
+        return _opened(request, assistant)
     step = request.POST.get("do", "save")
     if step == "roll_back":
         return _roll_back(request, assistant)
-    form = AssistantForm(request.POST, membership=request.membership, assistant=assistant)
+    form = AssistantForm(request.POST, request.FILES, membership=request.membership, assistant=assistant)
     if step not in WITHOUT_SAVING and not form.is_valid():
-        return _page(request, form, assistant)
+        return builder_page(request, form, assistant)
+    if step not in WITHOUT_SAVING and (words := _saved_meanwhile(request, assistant)):
+        form.add_error(None, words)
+        return builder_page(request, form, assistant)
     try:
         if step not in WITHOUT_SAVING:
             assistant = _save(request, assistant, form)
         words = _take(request, assistant, step)
     except Refused as error:
         form.add_error(None, str(error))
-        return _page(request, form, assistant)
+        return builder_page(request, form, assistant)
     except ValidationError as error:
         form.add_error(None, sentence(error))
-        return _page(request, form, assistant)
+        return builder_page(request, form, assistant)
     messages.success(request, words)
     if step == "archive":
         return redirect("assistants", request.workspace.slug)
+    if step == "request_vetting":
+        return redirect("assistant_publishing", request.workspace.slug, assistant.handle)
     return redirect("assistant_edit", request.workspace.slug, assistant.handle)
+
+
+def _opened(request: WorkspaceRequest, assistant: Assistant) -> HttpResponse:
+    """The form with what the latest version has, or an older one that is to be tried."""
+    version = assistant.latest or assistant.live or EMPTY
+    older = request.GET.get("version", "")
+    if not older:
+        return builder_page(request, AssistantForm.for_version(request.membership, assistant, version), assistant)
+    number = int(older) if older.isdecimal() and len(older) < 7 else 0
+    version = get_object_or_404(assistant.versions.select_related("credential", "picture"), number=number)
+    form = AssistantForm.for_version(request.membership, assistant, version)
+    note = (
+        f"This is version {number}, to look at and to try. Nothing has changed; saving it makes it the newest version."
+    )
+    return builder_page(request, form, assistant, notes=(note,))
+
+
+def _saved_meanwhile(request: WorkspaceRequest, assistant: Assistant) -> str:
+    """Two people at one assistant: who saves second is told, rather than undoing in silence what the first one did."""
+    based_on = request.POST.get("based_on", "")
+    latest = assistant.latest
+    if latest is None or not based_on.isdecimal() or int(based_on) >= latest.number:
+        return ""
+    return (
+        f"{latest.created_by or 'Somebody'} saved version {latest.number} while you were at it. Look under Versions what "
+        "changed; save again to put yours on top of it."
+    )
 
 
 def _roll_back(request: WorkspaceRequest, assistant: Assistant) -> HttpResponse:
@@ -88,15 +153,18 @@ def _roll_back(request: WorkspaceRequest, assistant: Assistant) -> HttpResponse:
         messages.error(request, sentence(error) if isinstance(error, ValidationError) else str(error))
     else:
         messages.success(request, f"Version {made.number} is what version {version.number} was.")
-    return redirect("assistant", request.workspace.slug, assistant.handle)
+    return redirect("assistant_versions", request.workspace.slug, assistant.handle)
 
 
 def _save(request: WorkspaceRequest, assistant: Assistant, form: AssistantForm) -> Assistant:
-    lifecycle.save_version(assistant, request.user, **form.version_fields)
-    if form.cleaned_data["stage"] != assistant.stage:
-        lifecycle.set_stage(assistant, request.user, form.cleaned_data["stage"])
-    if form.cleaned_data["handle"] != assistant.handle:
-        lifecycle.rename_handle(assistant, request.user, form.cleaned_data["handle"])
+    data = form.cleaned_data
+    lifecycle.save_version(assistant, request.user, note=data["note"], **form.version_fields)
+    if data["stage"] != assistant.stage:
+        lifecycle.set_stage(assistant, request.user, data["stage"])
+    if data["shows_instructions"] != assistant.shows_instructions:
+        lifecycle.show_instructions(assistant, request.user, data["shows_instructions"])
+    if data["handle"] != assistant.handle:
+        lifecycle.rename_handle(assistant, request.user, data["handle"])
     assistant.refresh_from_db()
     return assistant
 
@@ -107,6 +175,27 @@ def _take(request: WorkspaceRequest, assistant: Assistant, step: str) -> str:
     verb, words = STEPS[step]
     verb(assistant, request.user)
     return words
+
+
+@workspace_view("assistant.edit")
+@require_POST
+def needs(request: WorkspaceRequest) -> HttpResponse:
+    """Which spaces people would have to be in, for the knowledge that is ticked at the moment."""
+    try:
+        branches = read_choice(request.POST.get("knowledge", "")) if request.POST.get("searches") == "chosen" else []
+    except ValidationError:
+        branches = []
+    if request.POST.get("retrieval") == "none":
+        branches = []
+    return render(
+        request, "assistants/_builder_needs.html", {"needs": _needs(request, [entry_of(b) for b in branches])}
+    )
+
+
+def _needs(request: WorkspaceRequest, entries: Iterable[dict[str, Any]]) -> list[str]:
+    sources = set(DataSource.objects.visible_to(request.membership).values_list("pk", flat=True))
+    draft = AssistantVersion(knowledge=[entry for entry in entries if UUID(entry["data_source"]) in sources])
+    return in_words(spaces_needed(draft), request.membership)
 
 
 def _sources(request: WorkspaceRequest) -> list[DataSource]:
@@ -137,14 +226,25 @@ def entry_of(branch: Branch) -> dict[str, Any]:
     }
 
 
-def _page(request: WorkspaceRequest, form: AssistantForm, assistant: Assistant | None) -> HttpResponse:
+def builder_page(
+    request: WorkspaceRequest, form: AssistantForm, assistant: Assistant | None, notes: Iterable[str] = ()
+) -> HttpResponse:
+    """``notes``: what a person should know of what the form was filled from; then it counts as not saved."""
     version = (assistant.latest or assistant.live) if assistant else None
+    ticked = _ticked(form)
+    notes = list(notes)
     context = {
         "form": form,
         "assistant": assistant,
         "version": version or EMPTY,
+        "picture": _picture_of(request, form),
+        "notes": notes,
+        "dirty": bool(notes or form.errors),
+        "wish": request.GET.get("wish", "")[:LONGEST_WISH],
+        "variables": KNOWN,
         "state": state_of(assistant, request.membership),
-        "picker": picker(request.membership, _sources(request), _ticked(form), name="knowledge"),
+        "picker": picker(request.membership, _sources(request), ticked, name="knowledge"),
+        "needs": _needs(request, ticked) if form["searches"].value() == "chosen" else [],
         "may_connect": may(request.membership, "datasource.create"),
         "answers": Message.objects.filter(assistant=assistant).count() if assistant else 0,
         "may_vet": may(request.membership, "assistant.vet"),
@@ -152,3 +252,12 @@ def _page(request: WorkspaceRequest, form: AssistantForm, assistant: Assistant |
         **model_state(request.membership),
     }
     return render(request, "assistants/builder.html", context, status=422 if form.errors else 200)
+
+
+def _picture_of(request: WorkspaceRequest, form: AssistantForm) -> str:
+    """The id of the picture that the form has, if it is one that this person may see."""
+    try:
+        key = UUID(str(form["picture"].value() or ""))
+    except ValueError:
+        return ""
+    return str(key) if Picture.objects.visible_to(request.membership).filter(pk=key).exists() else ""

@@ -88,6 +88,13 @@ function showLooks() {
   const box = find("[data-trial-picture] .avatar", trial);
   box.className = `avatar tint-${form.elements.colour.value || "teal"}`;
   box.textContent = field("emoji").value || (field("name").value || "A").trim().slice(0, 1).toUpperCase();
+  const chosen = form.querySelector("[data-picture-shown]");
+  if (field("picture").value && chosen?.src) {
+    const image = document.createElement("img");
+    image.alt = "";
+    image.src = chosen.src;
+    box.append(image);
+  }
   const starters = find("[data-trial-starters]", trial);
   const lines = field("starters").value.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 4);
   // A button that is made anew between press and release is never clicked.
@@ -166,6 +173,7 @@ async function ask(content) {
   const body = new FormData(form);
   body.set("content", content);
   body.set("history", JSON.stringify(turns));
+  body.delete("picture_file");
   if (form.dataset.assistant) body.set("assistant", form.dataset.assistant);
   const live = new LiveAnswer(article, { changed: toEnd, ended: (type, data) => close(article, live, type, data) });
   const abort = new AbortController();

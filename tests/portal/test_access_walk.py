@@ -14,10 +14,12 @@ from django.utils import timezone
 
 from assistants import lifecycle
 from assistants.models import Conversation, Message
+from assistants.pictures import keep_picture
 from datasources.models import Grant, SyncRun
 from portal import access, people
-from portal.models import ApiKey, Credential, Space, UsageRecord
+from portal.models import ApiKey, Budget, Credential, ModelOffer, Price, Space, UsageRecord
 from tests import factories
+from tests.assistants.pictured import a_picture
 from tests.callers import ALL, key
 from tests.datasources.tabled import give_table
 from tests.walk import Route, routes
@@ -50,6 +52,9 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
     api_key, _text = ApiKey.objects.make(cast.admin, "script", ["read"])
     usage = UsageRecord.objects.create(workspace=here, user=cast.admin.user, purpose="answer", vendor="v", model="m")
     grant = Grant.objects.get(source=source)
+    limit = Budget.objects.create(workspace=here, covers="workspace", limit=10)
+    price = Price.objects.create(workspace=here, credential=credential, model="m")
+    offer = ModelOffer.objects.create(workspace=here, credential=credential, model="m")
     return {
         "slug": here.slug,
         "people/": cast.member.pk,
@@ -57,6 +62,9 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "spaces/": space.pk,
         "access/": space.pk,
         "credentials/": credential.pk,
+        "budgets/": limit.pk,
+        "prices/": price.pk,
+        "model-offers/": offer.pk,
         "keys/": api_key.pk,
         "api-keys/": api_key.pk,
         "data/": source.pk,
@@ -68,6 +76,7 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "items/": "an item",
         "assistants/": helper.handle,
         "versions/": 1,
+        "pictures/": keep_picture(cast.admin, a_picture()).pk,
         "try/": told.pk,
         "conversations/": talk.pk,
         "c/": talk.pk,
@@ -84,6 +93,9 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "credential": credential.pk,
         "apikey": api_key.pk,
         "usagerecord": usage.pk,
+        "budget": limit.pk,
+        "price": price.pk,
+        "modeloffer": offer.pk,
         "auditevent": here.audit.first().pk,
         "workspace": here.pk,
         "user": cast.member.user_id,
