@@ -27,6 +27,7 @@ PAGES: list[Any] = [
     path("c/<uuid:conversation>/ask/", conversations.ask, name="ask"),
     path("c/<uuid:conversation>/title/", conversations.title, name="conversation_title"),
     path("c/<uuid:conversation>/share/", conversations.share, name="conversation_share"),
+    path("c/<uuid:conversation>/assistant/", builder.of_conversation, name="conversation_assistant"),
     path("c/<uuid:conversation>/rename/", filing.rename, name="conversation_rename"),
     path("c/<uuid:conversation>/pin/", filing.pin, name="conversation_pin"),
     path("c/<uuid:conversation>/archive/", filing.archive, name="conversation_archive"),
@@ -53,6 +54,7 @@ PAGES: list[Any] = [
     path("assistants/<slug:handle>/favourite/", hand.favourite, name="assistant_favourite"),
     path("assistants/<slug:handle>/edit/", builder.edit, name="assistant_edit"),
     path("assistants/<slug:handle>/publishing/", publishing.publishing, name="assistant_publishing"),
+    path("assistants/<slug:handle>/copy/", builder.copy, name="assistant_copy"),
     path("assistants/<slug:handle>/versions/", history.versions, name="assistant_versions"),
     path("assistants/<slug:handle>/export/", history.export, name="assistant_export"),
 ]

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from assistants import lifecycle
 from assistants.answering.variables import KNOWN
@@ -34,15 +34,9 @@ LONGEST_WISH = 2000
 
 @workspace_view("assistant.edit")
 def new(request: WorkspaceRequest) -> HttpResponse:
-    """Blank, or filled from what the address names: ``copy``, ``conversation``."""
+    """A blank form; what it was filled from elsewhere is saved here, too."""
     if request.method != "POST":
-        draft = _started(request)
-        form = (
-            AssistantForm.for_draft(request.membership, draft)
-            if draft
-            else AssistantForm(membership=request.membership)
-        )
-        return builder_page(request, form, None, notes=draft.notes if draft else ())
+        return builder_page(request, AssistantForm(membership=request.membership), None)
     form = AssistantForm(request.POST, request.FILES, membership=request.membership)
     if form.is_valid():
         try:
@@ -63,21 +57,27 @@ def new(request: WorkspaceRequest) -> HttpResponse:
     return builder_page(request, form, None)
 
 
-def _started(request: WorkspaceRequest) -> Draft | None:
-    """What the address says to start from; 404 where this person does not see it."""
-    membership = request.membership
-    if handle := request.GET.get("copy"):
-        seen = Assistant.objects.visible_to(membership).select_related("workspace", "live__credential", "live__picture")
-        return copy_of(membership, get_object_or_404(seen, handle__iexact=handle))
-    if key := request.GET.get("conversation"):
-        try:
-            row = Conversation.objects.visible_to(membership).select_related("workspace").filter(pk=UUID(key)).first()
-        except ValueError:
-            row = None
-        if row is None:
-            raise Http404
-        return from_conversation(membership, row)
-    return None
+@workspace_view("assistant.edit")
+@require_GET
+def copy(request: WorkspaceRequest, handle: str) -> HttpResponse:
+    """The form filled with what this person sees of an assistant."""
+    seen = Assistant.objects.visible_to(request.membership).select_related(
+        "workspace", "live__credential", "live__picture", "latest__credential", "latest__picture"
+    )
+    return _filled(request, copy_of(request.membership, get_object_or_404(seen, handle__iexact=handle)))
+
+
+@workspace_view("assistant.edit")
+@require_GET
+def of_conversation(request: WorkspaceRequest, conversation: UUID) -> HttpResponse:
+    """The form filled for questions like those of a conversation."""
+    seen = Conversation.objects.visible_to(request.membership).select_related("workspace")
+    return _filled(request, from_conversation(request.membership, get_object_or_404(seen, pk=conversation)))
+
+
+def _filled(request: WorkspaceRequest, draft: Draft) -> HttpResponse:
+    form = AssistantForm.for_draft(request.membership, draft)
+    return builder_page(request, form, None, notes=draft.notes or ("Nothing is saved yet.",))
 
 
 @workspace_view("assistant.edit")
