@@ -1,6 +1,7 @@
 """What this app hangs up in the shell: rules, menu items, checks, warm-ups."""
 
 from gallery import (
+    hanging,  # noqa: F401  (templates)
     standing,  # noqa: F401  (hears of thumbs)
     views,
 )

@@ -1,0 +1,28 @@
+"""What templates hang up in the shell: rules, a menu item, a panel on an assistant's page, and what a start brings up to date."""
+
+from __future__ import annotations
+
+from gallery import views_templates
+from gallery.marketplace import built_in
+from portal.access import register
+from portal.models import Role
+from portal.registry import MenuItem, Panel, registries
+
+register("template.view", Role.MEMBER, "read", "see templates")
+register("template.install", Role.MEMBER, "write", "install templates")
+register("template.rate", Role.MEMBER, "write", "give stars to templates")
+register("template.offer", Role.MEMBER, "write", "offer an assistant as a template")
+register("template.manage", Role.ADMIN, "admin", "decide about templates")
+
+registries.menu.add(
+    "templates", MenuItem("Templates", "templates", icon="rectangle-stack", action="template.view", weight=12)
+)
+registries.panel("assistant").add("template", Panel("gallery/_origin.html", views_templates.origin, weight=30))
+
+
+def _templates() -> None:
+    """Those that come with the product; a start that finds nothing new asks one query."""
+    built_in.sync()
+
+
+registries.warm_ups.add("templates that come with the product", _templates)
