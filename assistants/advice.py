@@ -36,9 +36,9 @@ COUNTED = 50_000
 """Pages that are counted; beyond that "more than" does."""
 LONG = 6000
 """Characters of instructions, some 1,500 tokens. Each question pays for them, and models follow the first few rules best."""
-ALIKE = 0.62
-"""Likeness from which two assistants seem to do the same: of the templates that come with Atrium, two of one department stay
-below it, and the same one described in other words comes above."""
+ALIKE = 0.42
+"""Likeness from which two assistants seem to do the same. Of the 378 pairs of templates that come with Atrium one reaches it;
+of six of them that were put in other words, five reach it with the one that they stand for."""
 MOST_ALIKE = 2
 LEAST_TO_COMPARE = 30
 """Characters of name, description and instructions: less says too little to be like anything."""
@@ -167,7 +167,7 @@ def _not_offered(membership: Membership, draft: Draft) -> Advice | None:
 
 
 def _similar(membership: Membership, draft: Draft, assistant: Assistant | None) -> Advice | None:
-    text = told(draft.name, draft.description, *draft.starters, draft.instructions)
+    text = told(draft.name, draft.description, draft.starters, draft.instructions)
     if len(text) < LEAST_TO_COMPARE:
         return None
     try:

@@ -31,6 +31,7 @@ SELECT DISTINCT ON (answer.parent_id) answer.parent_id, answer.assistant_id
 FROM unnest(%(assistants)s::uuid[]) AS used (id)
 CROSS JOIN LATERAL (
     SELECT m.id, m.parent_id, m.assistant_id, m.created FROM assistants_message m
+    JOIN assistants_message asked ON asked.id = m.parent_id AND asked.role = 'user'
     WHERE m.assistant_id = used.id AND m.role = 'assistant' AND m.via = 'portal' AND m.created >= %(since)s
       AND m.status = 'completed' AND m.parent_id IS NOT NULL
       AND NOT EXISTS (
