@@ -69,7 +69,12 @@ def test_a_vetted_one_is_for_everybody_and_goes_on_with_what_was_vetted(cast):
     made = lifecycle.vet(made, cast.admin.user)
     assert made.live.instructions == "Two."
     lifecycle.save_version(made, cast.member.user, instructions="Three.")
-    assert lifecycle.unvet(made, cast.admin.user).live.instructions == "Three."
+    made = lifecycle.unvet(made, cast.admin.user)
+    assert (made.scope, made.live.instructions) == (
+        "published",
+        "Two.",
+    )  # a draft stays one until its owners publish it
+    assert lifecycle.publish(made, cast.member.user).live.instructions == "Three."
 
 
 def test_saving_a_personal_or_published_one_is_live_at_once(cast):

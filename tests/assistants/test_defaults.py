@@ -1,0 +1,73 @@
+"""Who answers where no assistant was chosen: of one's restricted spaces, of open ones, of the workspace, the plain one."""
+
+import pytest
+
+from assistants import lifecycle
+from assistants.errors import Refused
+from assistants.models import SpaceDefault
+from assistants.planning import choose, fresh
+from portal.models import AuditEvent, Space
+from tests import factories
+from tests.assistants.lives import make, published, vetted, whole
+
+
+@pytest.fixture
+def company(cast):
+    return Space.objects.get(workspace=cast.workspace, name="Company")
+
+
+def answers(membership):
+    found = choose(fresh(membership), None).assistant
+    return found.handle if found else None
+
+
+def test_restricted_spaces_come_before_open_ones_and_those_before_the_workspace(cast, company):
+    hr, legal = (factories.space(cast.workspace, cast.builder, name=name) for name in ("HR", "Legal"))
+    made = {name: vetted(cast.admin, cast.admin, name) for name in ("of-all", "of-company", "of-hr", "of-legal")}
+    by = cast.admin.user
+    lifecycle.set_default(cast.workspace, made["of-all"], by)
+    assert [answers(person) for person in (cast.member, cast.builder, cast.outsider)] == ["of-all", "of-all", None]
+    lifecycle.set_space_default(company, made["of-company"], by)
+    lifecycle.set_space_default(legal, made["of-legal"], by)
+    assert [answers(cast.member), answers(cast.builder)] == ["of-company", "of-legal"]
+    lifecycle.set_space_default(hr, made["of-hr"], by)
+    assert [answers(cast.member), answers(cast.builder)] == ["of-company", "of-hr"]
+    lifecycle.set_space_default(hr, None, by)
+    lifecycle.archive(made["of-legal"], by)
+    lifecycle.set_space_default(company, None, by)
+    assert [answers(cast.member), answers(cast.builder)] == ["of-all", "of-all"]
+    last = AuditEvent.objects.filter(action="assistant.default").first()
+    assert (last.before, last.after) == (
+        {"default": "@of-company", "space": "Company"},
+        {"default": None, "space": "Company"},
+    )
+
+
+def test_a_default_of_a_space_reads_no_more_than_its_people(cast, company):
+    hr = factories.space(cast.workspace, cast.builder, name="HR")
+    secret = factories.source(cast.workspace, grant_to=hr)
+    pay = published(cast.builder, "pay", knowledge=whole(secret))
+    with pytest.raises(Refused, match="more than people of Company"):
+        lifecycle.set_space_default(company, pay, cast.admin.user)
+    with pytest.raises(Refused, match="publish it first"):
+        lifecycle.set_space_default(hr, make(cast.admin, "mine"), cast.admin.user)
+    with pytest.raises(Refused):
+        lifecycle.set_space_default(hr, pay, cast.builder.user)
+    lifecycle.set_space_default(hr, pay, cast.admin.user)
+    assert [answers(cast.builder), answers(cast.member)] == ["pay", None]
+    secret.grants.all().delete()
+    lifecycle.save_version(pay, cast.builder.user, instructions="New.")
+    lifecycle.set_owners(pay, cast.builder.user, [cast.admin.user])
+    assert answers(cast.builder) is None  # what is not offered any more answers nobody
+    lifecycle.unpublish(pay, cast.admin.user)
+    assert not SpaceDefault.objects.exists()
+
+
+def test_where_no_space_has_one_a_question_asks_no_more_than_before(cast, company, django_assert_num_queries):
+    made = vetted(cast.admin, cast.admin)
+    lifecycle.set_default(cast.workspace, made, cast.admin.user)
+    answers(cast.member)
+    for _turn in range(2):
+        with django_assert_num_queries(2):
+            assert answers(cast.member) == "leave"
+        lifecycle.set_space_default(company, made, cast.admin.user)
