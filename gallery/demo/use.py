@@ -30,6 +30,8 @@ PATIENCE = 60.0
 """Seconds for which one answer is waited for."""
 EAGERNESS = 0.16
 """Questions that somebody of weight 1 has on a working day."""
+THUMBS = 0.3
+"""How many answers are judged."""
 TALKATIVE = 0.3
 """How often a question is followed by another in the same conversation."""
 
@@ -268,14 +270,14 @@ def _move_back(company: Company, topics: list[Topic]) -> None:
 
 
 def _judge(company: Company, thumbs: Mapping[str, Any]) -> None:
-    """A fifth of the answers got a thumb; mostly up, and mostly down where nothing was found."""
+    """Some of the answers got a thumb; mostly up, and mostly down where nothing was found."""
     chance = random.Random(2)
     rows = []
     answers = Message.objects.filter(conversation__workspace=company.workspace, role="assistant").order_by(
         "created", "pk"
     )
     for answer in answers.only("pk", "author_id", "version_id", "found", "finished"):
-        if chance.random() > 0.22:
+        if chance.random() > THUMBS:
             continue
         up = chance.random() < (0.9 if answer.found else 0.15)
         said = chance.random() < 0.35
