@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
@@ -27,23 +27,18 @@ class GuardedNetwork:
     allowed: tuple[str, ...] = ()
 
     def check(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AddressRefused("An address begins with https:// (or http://) and names a host.")
-        if parts.username or parts.password:
-            raise AddressRefused("An address must not hold a user name or password.")
-        literal = _literal(parts.hostname)
-        if literal is not None:
-            self._require(literal, parts.hostname)
+        # Every call asks this on the event loop, nearly always of the same few addresses.
+        _check(self, *urlsplit(url)[:2])
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
         literal = _literal(host)
         found = [literal] if literal is not None else _resolve(host, port)
         for address in found:
-            self._require(address, host)
+            self.require(address, host)
         return [str(address) for address in found]
 
-    def _require(self, address: Address, host: str) -> None:
+    def require(self, address: Address, host: str) -> None:
+        """Raise AddressRefused where this address may not be dialled."""
         mapped = getattr(address, "ipv4_mapped", None) or address
         if (
             _is_public(mapped)
@@ -60,6 +55,18 @@ class GuardedNetwork:
 
     def _networks(self, version: int) -> Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return (network for network in _split(self.allowed)[1] if network.version == version)
+
+
+@lru_cache(maxsize=1024)
+def _check(network: GuardedNetwork, scheme: str, where: str) -> None:
+    parts = SplitResult(scheme, where, "", "", "")
+    if scheme not in ("http", "https") or not parts.hostname:
+        raise AddressRefused("An address begins with https:// (or http://) and names a host.")
+    if parts.username or parts.password:
+        raise AddressRefused("An address must not hold a user name or password.")
+    literal = _literal(parts.hostname)
+    if literal is not None:
+        network.require(literal, parts.hostname)
 
 
 @lru_cache(maxsize=16)

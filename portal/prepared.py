@@ -7,7 +7,9 @@ model instances, and what goes in are the same rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +19,20 @@ from django.db.models import AutoField, Model, QuerySet
 from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
+_PLACE = re.compile(r"%[s%]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A query as the database gets it, and how its rows become models: ``own`` are the columns of the model itself."""
+
+    sql: str
+    parameters: list[Any]
+    compiler: Any
+    converters: Any
+    own: slice
+    names: list[str]
+    populators: Sequence[Any]
 
 
 class Prepared(Generic[M]):
@@ -28,36 +44,42 @@ class Prepared(Generic[M]):
 
     def __init__(self, make: Callable[..., QuerySet[M]], *samples: Any) -> None:
         self._make, self._samples = make, samples
-        self._written: tuple[str, list[Any], Any] | None = None
+        self._written: _Written | None = None
 
     def first(self, *arguments: Any) -> M | None:
         """The first row, or None. The queryset should not be sorted where one row is all there can be."""
-        sql, parameters, compiler = self._written or self._write()
+        written = self._written or self._write()
         given = dict(zip(self._samples, arguments, strict=True))
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [given.get(p, p) for p in parameters])
-            row = cursor.fetchone()
-        return None if row is None else self._model(compiler, row)
+        rows = statement(written.sql, [given.get(p, p) for p in written.parameters])
+        return self._model(written, rows[0]) if rows else None
 
-    def _write(self) -> tuple[str, list[Any], Any]:
+    def _write(self) -> _Written:
         compiler = self._make(*self._samples)[:1].query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         for sample in self._samples:
             if sample not in parameters:
                 raise ValueError(f"{sample!r} is not among the parameters of the query")
-        self._written = sql, list(parameters), compiler
+        numbers = iter(range(1, len(parameters) + 1))
+        sql = _PLACE.sub(lambda place: "%" if place[0] == "%%" else f"${next(numbers)}", sql)
+        about, select = compiler.klass_info, compiler.select
+        first, last = about["select_fields"][0], about["select_fields"][-1] + 1
+        self._written = _Written(
+            sql,
+            list(parameters),
+            compiler,
+            compiler.get_converters([column[0] for column in select]),
+            slice(first, last),
+            [column[0].target.attname for column in select[first:last]],
+            get_related_populators(about, select, connection.alias),  # type: ignore[call-arg]  # 6.1's
+        )
         return self._written
 
-    def _model(self, compiler: Any, row: Sequence[Any]) -> M:
-        converters = compiler.get_converters([column[0] for column in compiler.select])
-        if converters:
-            (row,) = compiler.apply_converters([row], converters)
-        about = compiler.klass_info
-        first, last = about["select_fields"][0], about["select_fields"][-1] + 1
-        names = [column[0].target.attname for column in compiler.select[first:last]]
-        found = about["model"].from_db(connection.alias, names, row[first:last])
-        populators = get_related_populators(about, compiler.select, connection.alias)  # type: ignore[call-arg]  # 6.1's
-        for populator in populators:
+    def _model(self, written: _Written, row: Sequence[Any]) -> M:
+        compiler = written.compiler
+        if written.converters:
+            (row,) = compiler.apply_converters([row], written.converters)
+        found = compiler.klass_info["model"].from_db(connection.alias, written.names, row[written.own])
+        for populator in written.populators:
             populator.populate(row, found)
         for name, position in compiler.annotation_col_map.items():
             setattr(found, name, row[position])
@@ -67,6 +89,8 @@ class Prepared(Generic[M]):
 def statement(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run one statement, its parameters ($1, $2 …) beside it rather than quoted into it; what it returns, if anything."""
     connection.ensure_connection()
+    if connection.queries_logged:  # whoever counts queries counts these, too
+        connection.queries_log.append({"sql": sql, "time": ""})
     with psycopg.RawCursor(connection.connection) as cursor, connection.wrap_database_errors:
         cursor.execute(sql.encode(), parameters)
         return cursor.fetchall() if cursor.description else []

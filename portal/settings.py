@@ -84,6 +84,8 @@ DATABASES = {
         if TESTING
         else {
             **_db_options,
+            # The database plans what every answer asks only once. Poolers in front of it may not bear that.
+            "prepare_threshold": 5 if env.boolean("ATRIUM_PREPARED_STATEMENTS", PROFILE == "embedded") else None,
             "pool": {"min_size": 2, "max_size": env.integer("ATRIUM_DB_POOL", 20, least=2), "timeout": 20},
         },
     }

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from django.conf import settings
 from django.db import close_old_connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# More would only contend for the interpreter: what these threads mostly do is build queries and rows.
-_executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
+# Mostly they build queries and rows, where more would only contend for the interpreter; a database of one's own machine
+# leaves them no time to wait in.
+_THREADS = 2 if settings.PROFILE == "embedded" else 4
+_executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="database")
 
 
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

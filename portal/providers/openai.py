@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import httpx2
@@ -135,12 +136,24 @@ class OpenAIChat(VendorChat):
             await response.aclose()
 
     def _client(self, http: httpx2.AsyncClient) -> Any:
-        from openai import AsyncOpenAI
-
-        return AsyncOpenAI(http_client=http, **_settings(self.access))
+        return _client_type()(http_client=http, **_settings(self.access))
 
     def reader(self) -> ChunkReader:
         return ChunkReader(self)
+
+
+@cache
+def _client_type() -> Any:
+    """The SDK's client; imported late, because that takes half a second."""
+    from openai import AsyncOpenAI
+
+    class Client(AsyncOpenAI):
+        @lru_cache(maxsize=8)  # noqa: B019  a client lives as long as its loop
+        def _prepare_url(self, url: str) -> httpx2.URL:
+            # It parses the same two texts anew in each call.
+            return super()._prepare_url(url)
+
+    return Client
 
 
 def messages(turns: Sequence[Turn]) -> list[dict[str, str]]:
