@@ -13,6 +13,7 @@ _FENCE: Final = re.compile(r"^\s{0,3}(```+|~~~+)\s*([\w+#.-]*)")
 _HEADING: Final = re.compile(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*\s*$")
 _UNDERLINE: Final = re.compile(r"^\s{0,3}(=+|-{3,}|\*{3,}|_{3,})\s*$")
 _ITEM: Final = re.compile(r"^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?:\[[ xX]\]\s+)?(.*)$")
+_ROW: Final = re.compile(r"^\s*\|.*\|\s*$")
 _RULE_ROW: Final = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
 _NOT_PROSE: Final = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>|\{\{.*?\}\}|\{%.*?%\}|!\[[^\]]*\]\([^)]*\)", re.DOTALL)
 _LINK: Final = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])")
@@ -75,7 +76,10 @@ def _blocks(lines: list[str]) -> Iterator[tuple[Kind | Literal["heading"], str, 
         fence = _FENCE.match(line)
         table = "|" in line and at + 1 < len(lines) and "|" in lines[at + 1] and _RULE_ROW.match(lines[at + 1])
         item = _ITEM.match(line)
-        plain = not (fence or table or item or _HEADING.match(line) or _UNDERLINE.match(line)) and bool(line.strip())
+        loose = not table and _ROW.match(line)  # the passage begins within a table: its columns' names are not here
+        plain = not (fence or table or loose or item or _HEADING.match(line) or _UNDERLINE.match(line)) and bool(
+            line.strip()
+        )
         if plain:
             paragraph.append(line)
             at += 1
@@ -97,6 +101,10 @@ def _blocks(lines: list[str]) -> Iterator[tuple[Kind | Literal["heading"], str, 
             while at < len(lines) and "|" in lines[at]:
                 yield "row", _row(header, _cells(lines[at])), lead, " ".join(header)
                 at += 1
+        elif loose:
+            if not _RULE_ROW.match(line):
+                yield "row", _row([], _cells(line)), lead, ""
+            at += 1
         elif item:
             indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
             above = [one for one in above if one[0] < indent]

@@ -168,3 +168,15 @@ def test_abbreviations_and_numbers_do_not_end_a_sentence() -> None:
 
 def test_headings_and_rules_are_not_quoted() -> None:
     assert units("# Title\n\n---\n\n<!-- hidden -->\n") == []
+
+
+async def test_rows_of_a_table_that_began_in_another_passage_have_no_bars() -> None:
+    cut = "| `not_in_channel` | Invite the app into the channel. |\n| `token_revoked` | Enter a new token. |\n\nThat is all."
+    assert [(u.kind, u.text) for u in units(cut)] == [
+        ("row", "`not_in_channel`; Invite the app into the channel."),
+        ("row", "`token_revoked`; Enter a new token."),
+        ("sentence", "That is all."),
+    ]
+    text = await answer("What if the token was revoked?", Passage(1, "Slack", "When something is wrong", cut))
+    assert "|" not in text
+    assert "Enter a new token. [1]" in text

@@ -22,7 +22,7 @@ from datasources.connectors.slack.documents import Channel, first_second
 from datasources.connectors.slack.history import Day, Span
 from datasources.connectors.slack.listing import Listing
 from datasources.connectors.slack.look import look_at
-from datasources.connectors.slack.messages import Message, midnight, stamp
+from datasources.connectors.slack.messages import Message, midnight, stamp, thread_of
 from datasources.connectors.slack.quiet import Quiet
 
 RECENT = 3 * 86_400.0
@@ -38,7 +38,7 @@ class Position:
     """Where a run is. ``since``: Unix seconds at which the last whole run began, 0 for a run over everything.
 
     ``after``: the last channel that is done; ``channel``, ``latest``: one that is begun, and up to where it is left to read.
-    ``whole``: of that one everything is read. ``marks``, ``turn``: see quiet.py.
+    ``whole``: of that one everything is read. ``marks``, ``threads``, ``turn``: see quiet.py.
     """
 
     digest: str
@@ -49,6 +49,7 @@ class Position:
     latest: str = ""
     whole: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
+    threads: Mapping[str, str] = field(default_factory=dict)
     turn: str = ""
 
     @classmethod
@@ -57,16 +58,21 @@ class Position:
         if cursor.get("digest") != digest:
             return cls(digest, 0.0, now)
         if "began" not in cursor:
-            marks, turn = cursor.get("marks") or {}, str(cursor.get("turn") or "")
-            return cls(digest, float(cursor.get("since") or 0), now, marks=marks, turn=turn)
+            marks, threads = cursor.get("marks") or {}, cursor.get("threads") or {}
+            turn = str(cursor.get("turn") or "")
+            return cls(digest, float(cursor.get("since") or 0), now, marks=marks, threads=threads, turn=turn)
         return cls(**{key: cursor[key] for key in cls.__slots__ if key in cursor})
 
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(asdict(self))
 
     def last(self, quiet: Quiet, channels: set[str]) -> Checkpoint:
-        marks = {channel: mark for channel, mark in quiet.marks.items() if channel in channels}
-        return Checkpoint({"digest": self.digest, "since": self.began, "marks": marks, "turn": quiet.stopped})
+        marks, threads = (
+            {channel: mark for channel, mark in kept.items() if channel in channels}
+            for kept in (quiet.marks, quiet.threads)
+        )
+        last = {"digest": self.digest, "since": self.began, "marks": marks, "threads": threads, "turn": quiet.stopped}
+        return Checkpoint(last)
 
 
 def digest_of(chosen: Sequence[Chosen], config: Mapping[str, Any]) -> str:
@@ -84,8 +90,8 @@ class Run:
 
     def __init__(self, listing: Listing, at: Position) -> None:
         self.listing = listing
-        self.quiet = Quiet(listing.people, at.marks, at.turn)
-        self.at = replace(at, marks=self.quiet.marks)
+        self.quiet = Quiet(listing.people, at.marks, at.threads, at.turn)
+        self.at = replace(at, marks=self.quiet.marks, threads=self.quiet.threads)
         self.gone: list[Delete] = []
         self.channels = 0
         self.nodes = 0
@@ -179,7 +185,8 @@ class Run:
         """What the next run will find of these where nothing changes."""
         oldest = midnight(self._window(self.at.began))
         lately = [message for message in messages if float(stamp(message) or 0) >= oldest]
-        self.quiet.marks[channel.id] = self.quiet.mark(channel, lately)
+        active = [m for m in lately if thread_of(m) == stamp(m) and _active(m) >= self.at.began - RECENT]
+        self.quiet.remember(channel, lately, active)
 
     def _days(
         self, channel: Channel, span: Span, pages: Iterable[list[Message]], *, whole: bool
@@ -187,7 +194,7 @@ class Run:
         """Gives whether the app itself was let in meanwhile: then nothing older is known yet."""
         expected = _date(span.latest or self.at.began)
         # Broken off, it is told again, whatever is said and taken back until then.
-        self.quiet.marks.pop(channel.id, None)
+        self.quiet.forget(channel)
         came_in, lately = whole, list[Message]()
         oldest = midnight(self._window(self.at.began))
         for day in self.listing.history.days_of(pages):
@@ -216,7 +223,7 @@ class Run:
         listing, since = self.listing, self.at.since
         yield from listing.one_day(channel, day)
         for message in day.starters:
-            if whole or _active(message) >= since - RECENT:
+            if whole or (_active(message) >= since - RECENT and self._reads(channel, message)):
                 yield from listing.one_thread(channel, stamp(message), known=bool(since))
         if not since:
             return
@@ -227,6 +234,10 @@ class Run:
         for thread in day.shown:
             if float(thread) < midnight(self._window(since)) and float(thread) >= float(first or 0):
                 yield from listing.one_thread(channel, thread, known=True)
+
+    def _reads(self, channel: Channel, first: Message) -> bool:
+        """A thread that the history tells nothing new of is read for edits of replies alone, in its turn."""
+        return not self.quiet.knows(channel, first) or self.quiet.turn(channel, 1)
 
     def _window(self, since: float) -> str:
         begun = datetime.fromtimestamp(since, UTC) - timedelta(days=self.listing.look_back)
