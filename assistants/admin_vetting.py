@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, Case, QuerySet, When
+from django.db.models import Case, IntegerField, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -101,12 +101,11 @@ class VettingAdmin(GovernAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VettingRequest]:
-        waits = Case(When(state=State.OPEN, then=True), default=False, output_field=BooleanField())
-        rows = super().get_queryset(request).annotate(waits=waits)
-        return rows.select_related("assistant__workspace", "assistant__latest", "version__credential")
+        return super().get_queryset(request).select_related("assistant__workspace", "assistant__latest", "version__credential")
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("-waits", "-asked")
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        waits = Case(When(state=State.OPEN, then=0), default=1, output_field=IntegerField())
+        return (waits.asc(), "-asked")
 
     @admin.display(description="version", ordering="version__number")
     def version_number(self, row: VettingRequest) -> int:

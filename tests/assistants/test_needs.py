@@ -36,7 +36,7 @@ def seen_by(membership, handle="leave"):
 @pytest.fixture
 def offer(cast, handbook):
     """Published by somebody who is in neither HR nor the cast: nobody sees it as its owner."""
-    source, *_, hr = handbook
+    *_, hr = handbook
     writer = factories.member(cast.workspace, "admin")
     hr.members.add(writer.user)
 
@@ -47,7 +47,7 @@ def offer(cast, handbook):
 
 
 def test_each_part_wants_a_space_that_covers_it(cast, handbook, offer):
-    source, public, pay, deep, files, company, hr = handbook
+    source, public, _pay, deep, files, *_ = handbook
     offer(below(source, public), "open")
     offer(below(source, public, deep), "half")
     offer([*below(source, public), *whole(files)], "two")
@@ -83,7 +83,7 @@ def test_what_is_gone_at_its_source_is_nobodys_until_the_owners_choose_anew(cast
 
 
 def test_spaces_are_named_to_those_who_may_know_them(cast, handbook, offer):
-    source, public, pay, deep, files, company, hr = handbook
+    source, public, _pay, deep, files, *_ = handbook
     made = offer([*below(source, public, deep), *whole(files)])
     grant_access(source, factories.space(cast.workspace, name="Board"), by=None, parents_in=[deep.pk])
     needs = spaces_needed(made.live)
