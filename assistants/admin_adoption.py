@@ -139,7 +139,7 @@ def _unmet(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         number=len(rows),
         nothing="Every question to an offered assistant found something.",
         suggestions=suggestions,
-        at=heavy.at,
+        at=heavy.at if heavy.old else None,
     )
 
 

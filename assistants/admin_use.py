@@ -47,7 +47,7 @@ def numbers(workspace: Workspace | None) -> list[Number]:
 def _use(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     days = days_of(period(request))
     drawn = kept(f"govern:use:{workspace.pk}:{days[0]}:{days[-1]}", lambda: _use_charts(workspace, days))
-    return charts("Use", drawn.value, drawn.at)
+    return charts("Use", drawn.value, drawn.at if drawn.old else None)
 
 
 def _use_charts(workspace: Workspace, days: Sequence[date]) -> list[Columns | Ranking]:
@@ -114,7 +114,7 @@ def _cost(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     key = f"govern:cost:{workspace.pk}:{since}:{timezone.localdate()}"
     drawn = kept(key, lambda: _cost_charts(workspace, since))
     words = "" if any(chart.lines for chart in drawn.value) else "No model was called in these days."
-    return charts("Tokens and cost", drawn.value, drawn.at, words)
+    return charts("Tokens and cost", drawn.value, drawn.at if drawn.old else None, words)
 
 
 def _cost_charts(workspace: Workspace, since: date) -> list[Ranking]:

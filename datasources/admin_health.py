@@ -22,7 +22,7 @@ _ORDER = ("bad", "warn", "busy", "quiet", "ok")
 
 def _health(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     drawn = kept(f"govern:health:{workspace.pk}", lambda: _ranking(workspace))
-    return charts("Sources", [drawn.value], drawn.at)
+    return charts("Sources", [drawn.value], drawn.at if drawn.old else None)
 
 
 def _ranking(workspace: Workspace) -> Ranking:
@@ -39,14 +39,14 @@ def _ranking(workspace: Workspace) -> Ranking:
         found.append((source, health(source, runs.get(source.pk), failed)))
     found.sort(key=lambda pair: (_ORDER.index(pair[1].tone), pair[0].name.lower()))
     rows = [
-        (source.name, _indexed(counted, source), [thin(_indexed(counted, source)), told.words], _address(source))
+        (source.name, _indexed(counted, source), [told.words, thin(_indexed(counted, source))], _address(source))
         for source, told in found[:MOST]
     ]
     left = len(found) - len(rows)
     return Ranking(
         "Sources’ health",
         "Source",
-        ["Documents", "How it is"],
+        ["How it is", "Documents"],
         lines(rows),
         empty="No source is connected yet.",
         rest=f"and {thin(left)} more, no worse than these." if left > 0 else "",

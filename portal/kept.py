@@ -19,17 +19,18 @@ SLOW = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Kept(Generic[T]):
-    """``at``: when it was worked out."""
+    """``at``: when it was worked out. ``old``: not just now, so that a page says when."""
 
     value: T
     at: datetime
+    old: bool = False
 
 
 def kept(key: str, make: Callable[[], T], *, seconds: int = 300, slow: float = SLOW) -> Kept[T]:
     """The value under this key, made anew where none is kept. The key has to name the workspace, and who may see it."""
     found: tuple[T, datetime] | None = cache.get(key)
     if found is not None:
-        return Kept(*found)
+        return Kept(*found, old=True)
     began = time.monotonic()
     made = Kept(make(), timezone.now())
     if time.monotonic() - began >= slow:

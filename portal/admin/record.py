@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import path
+from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter, TextFilter
 
 from portal import audit_log, keys
@@ -133,7 +134,7 @@ class ObjectFilter(TextFilter):
 @admin.register(AuditEvent, site=site)
 class AuditAdmin(GovernAdmin):
     section, label, icon, weight = "Record", "Audit log", "history", 130
-    list_display = ("at", "actor_name", "action", "object_name", "object_type", "what_changed", "via")
+    list_display = ("when", "who", "action", "object", "what_changed", "through")
     list_filter = (
         WhoFilter,
         ActionFilter,
@@ -154,6 +155,22 @@ class AuditAdmin(GovernAdmin):
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.export_view)
         return [path("export/", view, name="portal_auditevent_export"), *super().get_urls()]
+
+    @admin.display(ordering="id")
+    def when(self, row: AuditEvent) -> str:
+        return f"{timezone.localtime(row.at):%-d %b %Y, %H:%M:%S}"
+
+    @admin.display
+    def who(self, row: AuditEvent) -> str:
+        return row.actor_name
+
+    @admin.display
+    def object(self, row: AuditEvent) -> str:
+        return row.object_name
+
+    @admin.display
+    def through(self, row: AuditEvent) -> str:
+        return audit_log.SURFACES.get(row.via, row.via)
 
     @admin.display(description="from and to")
     def what_changed(self, row: AuditEvent) -> str:
