@@ -8,11 +8,17 @@ from django.db import connection
 
 from portal.registry import Check, registries
 
+OLDEST = 150_000
+
 
 def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("select current_setting('server_version')")
         version = cursor.fetchone()[0]
+    if connection.pg_version < OLDEST:  # type: ignore[attr-defined]
+        raise RuntimeError(
+            f"PostgreSQL {version} is too old. Atrium needs 15 or newer: some rows are unique by empty columns, too."
+        )
     return f"PostgreSQL {version} answers ({'DATABASE_URL' if settings.DATABASE_URL else 'embedded'})."
 
 
