@@ -84,7 +84,10 @@ def _line(mark: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, so that people can read and edit them."""
+    """Texts of several lines as blocks, so that people can read and edit them; what stands twice is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _text(dumper: Any, value: str) -> Any:

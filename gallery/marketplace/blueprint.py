@@ -249,7 +249,7 @@ class _Reader:
 
     def _slug(self, name: str) -> str:
         slug = self._text(self.data, "slug", "slug", most=60) or slugify(name)[:60]
-        if slug != slugify(slug) or not slug:
+        if name and (slug != slugify(slug) or not slug):
             self.wrong.append("slug: small letters, digits and hyphens, at most 60.")
         return slug
 

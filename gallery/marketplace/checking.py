@@ -38,7 +38,7 @@ _SECRET = re.compile(
     | \bglpat-[\w-]{12,} | \bxox[abeprs]-[\w-]{8,} | \bxapp-[\w-]{8,} | \b(?:AKIA|ASIA)[0-9A-Z]{12,} | \bAIza[\w-]{20,}
     | \bya29\.[\w-]{10,} | \batr_[\w-]{16,} | \bntn_\w{16,} | \bsecret_\w{16,} | \bhf_\w{16,}
     | \beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]+)?
-    | \b(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[ _-]?key|pin)\b\s*(?:[:=]|\bis\b)\s*["'“]?(?=\S*[\d\W_])[^\s"'“”]{4,}
+    | \b(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[ _-]?key|pin)\b\s*(?:[:=]|\bis\b)\s*["'“]?(?=[^\s"'“”]*[\d!@#$%^&*+=_~])[^\s"'“”]{4,}
     """,
     re.X | re.I,
 )
@@ -53,7 +53,7 @@ _LINK = re.compile(
     re.X | re.I,
 )
 _PHONE = re.compile(
-    r"(?<![\w.])(?:\+|00)\d[\d ()/.-]{6,}\d | \b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){3,7}\b | (?<![\w.,-])\d{9,}(?![\w.,-])",
+    r"(?<![\w.])(?:\+|00)\d[\d ()/.-]{6,}\d | \b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){3,7}(?:[ ]?[A-Z0-9]{1,3})?\b | (?<![\w.,-])\d{9,}(?![\w.,-])",
     re.X,
 )
 _CHANNEL = re.compile(r"(?<![\w&/#])#[a-z][\w-]{2,}")
