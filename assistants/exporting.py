@@ -48,7 +48,7 @@ def to_yaml(membership: Membership, assistant: Assistant, version: AssistantVers
     data: dict[str, Any] = {
         "format": FORMAT,
         "handle": assistant.handle,
-        "stage": assistant.stage,
+        "stage": str(assistant.stage),
         "shows_instructions": assistant.shows_instructions,
     }
     data |= {name: _plain(shown[name]) for name in PLAIN if name in shown}
@@ -66,7 +66,8 @@ def to_yaml(membership: Membership, assistant: Assistant, version: AssistantVers
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) else value
+    # A choice is a text that knows its label; the file has the text alone.
+    return list(value) if isinstance(value, list | tuple) else str(value) if isinstance(value, str) else value
 
 
 def _knowledge(membership: Membership, version: AssistantVersion) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def from_yaml(membership: Membership, text: str | bytes) -> Draft:
         notes.append(f"Left out, as no assistant has it: {', '.join(unknown[:8])}.")
     fields = {name: _text(name, data[name]) if name in _TEXTS else data[name] for name in PLAIN if name in data}
     fields["name"] = str(data.get("name") or data.get("handle") or "Imported")[:80]
-    fields |= {name: _moment(name, data[name]) for name in ("since", "until") if data.get(name)}
+    fields |= {name: _moment(name, data.get(name)) for name in ("since", "until")}
     fields["credential"], fields["model"] = _model(membership, data.get("model"), notes)
     fields["picture"] = _picture(membership, data.get("picture"), notes)
     knowledge = data.get("knowledge", "all")
@@ -121,7 +121,7 @@ def _text(name: str, value: Any) -> str:
 def _moment(name: str, value: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat() + "T00:00:00"
-    if not isinstance(value, str | datetime):
+    if value is not None and not isinstance(value, str | datetime):
         raise ValidationError({name: "It takes a time such as 2026-01-31T00:00:00Z."})
     return value
 
