@@ -6,7 +6,7 @@ All raise Refused with a sentence and a code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -47,17 +47,28 @@ def ask(
     content: str,
     *,
     assistant: Assistant | str | None = None,
+    assistants: Sequence[str] = (),
     parent: Message | UUID | None = None,
     narrow: Iterable[Branch] = (),
     via: str = "portal",
 ) -> Asked:
     """Ask; the answer is made by the server from here on. Without a conversation, a new one is begun.
 
+    Where the question mentions several assistants as ``@handle``, or ``assistants`` names them, the first answers it, and then
+    the others, one after another, each seeing what was answered before.
+
     ``narrow``: look for this one question only there, within what its asker and the assistant read anyway.
     """
     return _begin(
         planning.plan_question(
-            membership, conversation, content, assistant=assistant, parent=parent, narrow=narrow, via=via
+            membership,
+            conversation,
+            content,
+            assistant=assistant,
+            assistants=assistants,
+            parent=parent,
+            narrow=narrow,
+            via=via,
         )
     )
 
@@ -83,6 +94,7 @@ async def aask(
     content: str,
     *,
     assistant: Assistant | str | None = None,
+    assistants: Sequence[str] = (),
     parent: Message | UUID | None = None,
     narrow: Iterable[Branch] = (),
     via: str = "portal",
@@ -93,6 +105,7 @@ async def aask(
         conversation,
         content,
         assistant=assistant,
+        assistants=assistants,
         parent=parent,
         narrow=narrow,
         via=via,
@@ -118,6 +131,33 @@ async def try_draft(
     """Answer from a draft that is not saved. Gives an id to follow, for its asker alone; it counts nowhere."""
     plan = await in_database(planning.plan_trial, membership, fields, content, tuple(history))
     return (await _run(plan)).id
+
+
+def ask_next(membership: Membership, answer: Message) -> Asked:
+    """The next of those who were asked the same question as this answered, and did not come to it. Raises Refused."""
+    plan = planning.plan_next(membership, answer)
+    if plan is None:
+        raise Refused("invalid", "All who were asked have answered, or are not offered to you any more.")
+    return _begin(plan)
+
+
+async def aask_next(membership: Membership, answer: Message) -> Asked:
+    plan = await in_database(planning.plan_next, membership, answer)
+    if plan is None:
+        raise Refused("invalid", "All who were asked have answered, or are not offered to you any more.")
+    return await _abegin(plan)
+
+
+async def begin_next(ended: Plan) -> None:
+    """After an answer that has ended: the next of those who were asked the same question, if any is left. Raises Refused."""
+    plan = await in_database(_next_of, ended)
+    if plan is not None:
+        await _abegin(plan)
+
+
+def _next_of(ended: Plan) -> Plan | None:
+    answer = Message.objects.select_related("conversation", "parent").filter(pk=ended.id).first()
+    return planning.plan_next(ended.asker, answer) if answer is not None else None
 
 
 async def _run(plan: Plan) -> Run:

@@ -34,6 +34,7 @@ PAGES: list[Any] = [
     path("c/<uuid:conversation>/m/<uuid:message>/", answers.answer, name="answer"),
     path("c/<uuid:conversation>/m/<uuid:message>/edit/", conversations.edit_question, name="question_edit"),
     path("c/<uuid:conversation>/m/<uuid:message>/again/", answers.again, name="answer_again"),
+    path("c/<uuid:conversation>/m/<uuid:message>/next/", answers.ask_next, name="answer_next"),
     path("c/<uuid:conversation>/m/<uuid:message>/stop/", answers.stop, name="answer_stop"),
     path("c/<uuid:conversation>/m/<uuid:message>/feedback/", answers.feedback, name="answer_feedback"),
     path("c/<uuid:conversation>/m/<uuid:message>/events/", answers.events, name="answer_events"),

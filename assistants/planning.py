@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -10,9 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from assistants import mentions
 from assistants.answering.spec import Said
 from assistants.answering.titles import title_from
 from assistants.defaults import defaults_of_member
@@ -21,7 +22,7 @@ from assistants.models import Assistant, AssistantVersion, Conversation, Message
 from assistants.presenting import shown_answers
 from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import BUSY
-from assistants.specs import fields_of, spec_of
+from assistants.specs import BUILT_IN, fields_of, spec_of
 from datasources import narrowing
 from datasources.access import readable_branches
 from datasources.reading import EVERYTHING, Knowledge, Scope, SourceReader, open_reader
@@ -103,29 +104,34 @@ def plan_question(
     content: str,
     *,
     assistant: Assistant | str | None = None,
+    assistants: Sequence[str] = (),
     parent: Message | UUID | None = None,
     narrow: Iterable[Branch] = (),
     via: str = "portal",
 ) -> Plan:
     """A new question, in a new conversation where there is none yet; ``parent`` is the answer that it follows.
 
-    Without a parent it follows the conversation's head. ``narrow``: where alone to look for this one question. Nothing is
-    written. Raises Refused.
+    ``assistants``, or those that it mentions as ``@handle``, answer one after another; without any, ``assistant`` or whom the
+    conversation is with. Without a parent it follows the conversation's head. ``narrow``: where alone to look for this one
+    question. Nothing is written. Raises Refused.
     """
     asker = fresh(membership)
     content = checked(content)
+    named = _named(asker, content, assistants)
+    title = title_from(mentions.without(content, [c.assistant.handle for c in named if c.assistant]))
     if isinstance(conversation, UUID):
         conversation = conversation_of(asker, conversation)
     if conversation is None:
-        choice = choose(asker, assistant)
+        choice = named[0] if named else choose(asker, assistant)
+        with_whom = choose(asker, assistant) if named and assistant else choice
         conversation = Conversation(
-            workspace=asker.workspace, owner=asker.user, assistant=choice.assistant, title=title_from(content)
+            workspace=asker.workspace, owner=asker.user, assistant=with_whom.assistant, title=title
         )
         new: tuple[Conversation | Message, ...] = (conversation,)
         follows = None
     else:
         _require_idle(asker, conversation)
-        choice = choose(asker, assistant or conversation.assistant)
+        choice = named[0] if named else choose(asker, assistant or conversation.assistant)
         new = ()
         follows = parent.pk if isinstance(parent, Message) else parent or conversation.head_id
     question = Message(
@@ -135,9 +141,10 @@ def plan_question(
         author=asker.user,
         content=content,
         narrow=_narrowed(narrow, choice),
+        then=_ids(named[1:]),
         via=via,
     )
-    return _plan(asker, conversation, question, choice, new=(*new, question), title=title_from(content))
+    return _plan(asker, conversation, question, choice, new=(*new, question), title=title, goes_on=len(named) > 1)
 
 
 def plan_edit(membership: Membership, question: Message, content: str, narrow: Iterable[Branch] | None = None) -> Plan:
@@ -150,18 +157,22 @@ def plan_edit(membership: Membership, question: Message, content: str, narrow: I
     _require_idle(asker, conversation)
     if question.role != Message.Role.USER:
         raise Refused("invalid", "Only a question can be edited.")
-    before = question.replies.order_by("-created").first()
-    choice = choose(asker, (before.assistant if before else None) or conversation.assistant)
+    content = checked(content)
+    named = _named(asker, content)
+    before = None if named else question.replies.order_by("-created").first()
+    choice = named[0] if named else choose(asker, (before.assistant if before else None) or conversation.assistant)
+    then = _ids(named[1:]) if named else question.then
     edited = Message(
         conversation=conversation,
         parent_id=question.parent_id,
         role=Message.Role.USER,
         author=asker.user,
-        content=checked(content),
+        content=content,
         narrow=question.narrow if narrow is None else _narrowed(narrow, choice),
+        then=then,
         via=question.via,
     )
-    return _plan(asker, conversation, edited, choice, new=(edited,))
+    return _plan(asker, conversation, edited, choice, new=(edited,), goes_on=bool(then))
 
 
 def plan_again(membership: Membership, answer: Message, credential: Credential | None = None, model: str = "") -> Plan:
@@ -169,14 +180,71 @@ def plan_again(membership: Membership, answer: Message, credential: Credential |
     asker = fresh(membership)
     conversation = answer.conversation
     _require_idle(asker, conversation)
-    if answer.role != Message.Role.ASSISTANT or answer.parent is None:
+    question = question_of(answer)
+    if answer.role != Message.Role.ASSISTANT or question is None:
         raise Refused("invalid", "Only an answer can be asked for again.")
     if (credential is None) != (not model):
         raise Refused("invalid", "Choose a credential and a model of it, or neither.")
     if credential is not None and not may_choose(asker, credential, model):
         raise Refused("not_allowed", f"{model} is not offered to you. Choose another model.")
-    choice = choose(asker, answer.assistant)
-    return _plan(asker, conversation, answer.parent, choice, model=(credential, model) if credential else None)
+    return _plan(
+        asker,
+        conversation,
+        question,
+        choose(asker, answer.assistant),
+        model=(credential, model) if credential else None,
+        after=answer.parent_id if answer.parent_id != question.pk else None,
+        # Where the server went down, those who were to answer after it were never asked.
+        goes_on=bool(question.then) and answer.status == Message.Status.INTERRUPTED,
+    )
+
+
+def plan_next(membership: Membership, answer: Message) -> Plan | None:
+    """After ``answer``, the next of those whom its question asked too; None where all have answered. Raises Refused.
+
+    Who is not offered to the asker any more is passed over, and forgotten.
+    """
+    asker = fresh(membership)
+    _require_idle(asker, answer.conversation)
+    question = question_of(answer)
+    if question is None:
+        return None
+    for waiting in left_to_answer(question, _assistants_above(answer)):
+        try:
+            choice = choose(asker, waiting)
+        except Refused:
+            question.then = [one for one in question.then if one != waiting]
+            question.save(update_fields=["then"])
+            continue
+        return _plan(asker, answer.conversation, question, choice, after=answer.pk, goes_on=True)
+    return None
+
+
+def question_of(answer: Message) -> Message | None:
+    """The question that this answers, perhaps after others who were asked it too."""
+    at = answer.parent
+    while at is not None and at.role == Message.Role.ASSISTANT:
+        at = at.parent
+    return at
+
+
+def left_to_answer(question: Message, answered: Collection[UUID | None]) -> list[UUID]:
+    """Of those who were to answer after the first, the ones who have not, in order."""
+    return [one for one in question.then if one not in answered]
+
+
+def _assistants_above(answer: Message) -> set[UUID | None]:
+    """Who has answered the same question, down to this answer."""
+    found: set[UUID | None] = set()
+    at: Message | None = answer
+    while at is not None and at.role == Message.Role.ASSISTANT:
+        found.add(at.assistant_id)
+        at = at.parent
+    return found
+
+
+def _ids(named: Iterable[Choice]) -> list[UUID]:
+    return [choice.assistant.pk for choice in named if choice.assistant]
 
 
 def plan_trial(membership: Membership, fields: Mapping[str, Any], content: str, history: tuple[Said, ...] = ()) -> Plan:
@@ -214,8 +282,28 @@ def _narrowed(narrow: Iterable[Branch], choice: Choice) -> narrowing.Entries:
         raise Refused(error.code, str(error)) from error
 
 
-def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
-    """The assistant that was asked, by row or handle, as this person may run it; without one the default of their spaces, else
+def _named(asker: Membership, content: str, handles: Sequence[str] = ()) -> list[Choice]:
+    """Who is asked by name, in order: ``handles``, each of which must be there, else those mentioned that are. Raises Refused."""
+    wanted = list(dict.fromkeys(handle.lower().removeprefix("@") for handle in handles))
+    found = [choose(asker, handle) for handle in wanted[: mentions.MOST + 1]] if wanted else _mentioned(asker, content)
+    if len(found) > mentions.MOST:
+        raise Refused("invalid", f"A question can be put to {mentions.MOST} assistants at most.")
+    return found
+
+
+def _mentioned(asker: Membership, content: str) -> list[Choice]:
+    """What is mentioned and not there, or not for this person, is text. One query where anything is mentioned."""
+    handles = mentions.handles_in(content)
+    if not handles:
+        return []
+    branches = cache(lambda: readable_branches(asker))
+    rows = {row.handle.lower(): row for row in _runnable(asker.workspace_id, asker.user_id).filter(handle__in=handles)}
+    found = [rows[handle] for handle in handles if handle in rows and rows[handle].offered_to(asker, branches)]
+    return [Choice(row, row.runs_for(asker), branches) for row in found]
+
+
+def choose(membership: Membership, assistant: Assistant | UUID | str | None) -> Choice:
+    """The assistant that was asked, by row, id or handle, as this person may run it; without one the default of their spaces, else
     the workspace's, else the plain one. One query, and one more for each default of a space that is not for them. Raises
     Refused."""
 
@@ -229,7 +317,10 @@ def choose(membership: Membership, assistant: Assistant | str | None) -> Choice:
         if found is None:
             return Choice(None, None, branches)
     else:
-        found = _BY_HANDLE.first(*who, assistant) if isinstance(assistant, str) else _BY_ID.first(*who, assistant.pk)
+        if isinstance(assistant, str):
+            found = _BY_HANDLE.first(*who, assistant)
+        else:
+            found = _BY_ID.first(*who, assistant if isinstance(assistant, UUID) else assistant.pk)
         if found is None or not found.offered_to(membership, branches):
             name = str(assistant).removeprefix("@")[:40]
             raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")
@@ -279,7 +370,10 @@ def _plan(
     new: tuple[Conversation | Message, ...] = (),
     title: str = "",
     model: tuple[Credential, str] | None = None,
+    after: UUID | None = None,
+    goes_on: bool = False,
 ) -> Plan:
+    """``after``: the answer to the same question that this one follows."""
     version = choice.version
     credential, name = model or (version.credential if version else None, version.model if version else "")
     chat, used = _chat(asker, credential, name)
@@ -290,7 +384,7 @@ def _plan(
     spec = spec_of(asker, fields_of(version), chat, used, version)
     answer = Message(
         conversation=conversation,
-        parent=question,
+        parent_id=after or question.pk,
         role=Message.Role.ASSISTANT,
         author=asker.user,
         assistant=choice.assistant,
@@ -301,9 +395,26 @@ def _plan(
     )
     if conversation in new:
         conversation.head = answer
-    turns = (*_history(asker, question.parent_id), Said("user", question.content))
+    who = choice.assistant.pk if choice.assistant else None
+    asked = Said("user", question.content, query=_looked_for(question, who))
+    if after is None:
+        turns = [*_history(asker, question.parent_id, who), asked]
+    else:
+        before = _history(asker, after, who)
+        at = max(n for n, turn in enumerate(before) if turn.role == "user")
+        turns = [*before[:at], asked, *before[at + 1 :]]
     rows = Rows(conversation, question, answer, (*new, answer), title)
-    return Plan(asker, spec, turns, reader, account, used, rows, note_on(reader.scope))
+    return Plan(asker, spec, turns, reader, account, used, rows, note_on(reader.scope), goes_on)
+
+
+def _looked_for(question: Message, who: UUID | None) -> str:
+    """What of a question is looked for: not the names of those who are asked. One query where anything is mentioned."""
+    handles = mentions.handles_in(question.content)
+    if not handles:
+        return ""
+    asked = Q(pk__in=[*question.then, who]) | Q(pk__in=Message.objects.filter(parent=question.pk).values("assistant"))
+    known = Assistant.objects.filter(asked, handle__in=handles)
+    return mentions.without(question.content, list(known.values_list("handle", flat=True)))
 
 
 def knowledge_of(version: AssistantVersion | None) -> Knowledge:
@@ -361,8 +472,8 @@ def _chat(asker: Membership, credential: Credential | None, model: str) -> tuple
         return NoModel(error, used.kind if used else "", model or workspace.default_model), used
 
 
-def _history(asker: Membership, leaf: UUID | None) -> list[Said]:
-    """The branch down to ``leaf``, oldest first, as its reader may see it today."""
+def _history(asker: Membership, leaf: UUID | None, who: UUID | None) -> list[Said]:
+    """The branch down to ``leaf``, oldest first, as its reader may see it today. Answers of others than ``who`` are named."""
     if leaf is None:
         return []
     path = Message.objects.raw(
@@ -373,10 +484,16 @@ def _history(asker: Membership, leaf: UUID | None) -> list[Said]:
             SELECT m.id, m.parent_id, path.depth + 1 FROM assistants_message m JOIN path ON m.id = path.parent_id
             WHERE path.depth < %s
         )
-        SELECT m.* FROM assistants_message m JOIN path ON m.id = path.id ORDER BY path.depth DESC
+        SELECT m.*, v.name AS by FROM assistants_message m JOIN path ON m.id = path.id
+        LEFT JOIN assistants_assistantversion v ON v.id = m.version_id ORDER BY path.depth DESC
         """,
         [leaf, LONGEST_PATH],
     )
     messages = [m for m in path if m.content]
     shown = shown_answers(asker, messages)
-    return [Said("assistant", shown[m.pk].content) if m.pk in shown else Said("user", m.content) for m in messages]
+    return [
+        Said("assistant", shown[m.pk].content, "" if m.assistant_id == who else m.by or BUILT_IN)  # type: ignore[attr-defined]
+        if m.pk in shown
+        else Said("user", m.content)
+        for m in messages
+    ]

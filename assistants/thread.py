@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Func, JSONField, Q, Value
 from django.utils.safestring import SafeString
 
-from assistants.models import Conversation, EventBatch, Feedback, Message
+from assistants.mentions import marked
+from assistants.models import Assistant, Conversation, EventBatch, Feedback, Message
 from assistants.presenting import Shown, Source, shown_answers
 from assistants.runs.results import shown_result
 from datasources.narrowing import Place, places_of
@@ -37,6 +39,11 @@ class Entry:
     last: bool = False
     # The question that an answer answers.
     asked: str = ""
+    # Of an answer whether another assistant's to the same question follows; of the last, who was asked too and has not answered.
+    goes_on: bool = False
+    waiting: list[Assistant] = field(default_factory=list)
+    # Of a question, as HTML: those who were asked by name are marked.
+    question_html: SafeString | str = ""
     # Where alone that question was looked for; of a question, where itself was. Empty: everywhere.
     places: list[Place] = field(default_factory=list)
     html: SafeString | str = ""
@@ -172,6 +179,10 @@ def entries(membership: Membership, conversation: Conversation, skeleton: Skelet
     questions = [key for key, message in messages.items() if message.narrow]
     places = dict(zip(questions, places_of(membership, [messages[key].narrow for key in questions]), strict=True))
     thumbs = {f.message_id: f for f in Feedback.objects.filter(message__in=answers, user=membership.user_id)}
+    found = [messages[key] for key in ids if key in messages]
+    asked_of = _questions(found)
+    after = {one.pk: following for one, following in pairwise(found)}
+    named = _named(membership, found)
     return [
         Entry(
             message=messages[key],
@@ -182,8 +193,11 @@ def entries(membership: Membership, conversation: Conversation, skeleton: Skelet
             results=results_of(told.get(key, []), shown.get(key)),
             feedback=thumbs.get(key),
             last=key == ids[-1],
-            asked=_content(messages, messages[key].parent_id),
-            places=places.get(key) or places.get(messages[key].parent_id or key, []),
+            asked=asked_of[key].content,
+            goes_on=_is_answer(after.get(key)) and _is_answer(messages[key]),
+            waiting=_waiting(found, asked_of[key], named) if key == ids[-1] else [],
+            question_html=_marked(messages[key], found, asked_of, named),
+            places=places.get(key) or places.get(asked_of[key].pk, []),
         )
         for key in ids
         if key in messages
@@ -194,8 +208,47 @@ def results_of(told: list[tuple[str, dict[str, Any]]], shown: Shown | None) -> l
     return [shown_result(data, shown.nodes if shown else ()) for kind, data in told if kind == "table"]
 
 
-def _content(messages: dict[UUID, Message], key: UUID | None) -> str:
-    return messages[key].content if key in messages else ""
+def _questions(branch: list[Message]) -> dict[UUID, Message]:
+    """The question that each message of a branch belongs to; a question's is itself."""
+    found: dict[UUID, Message] = {}
+    for message in branch:
+        of = found.get(message.parent_id) if message.parent_id and _is_answer(message) else None
+        found[message.pk] = of or message
+    return found
+
+
+def _is_answer(message: Message | None) -> bool:
+    return message is not None and message.role == Message.Role.ASSISTANT
+
+
+def _named(membership: Membership, branch: list[Message]) -> dict[UUID, Assistant]:
+    """The assistants that questions of the branch are put to beside the first. One query where there are any."""
+    wanted = {one for message in branch for one in message.then}
+    if not wanted:
+        return {}
+    rows = Assistant.objects.filter(workspace=membership.workspace_id, pk__in=wanted)
+    return {row.pk: row for row in rows.select_related("live")}
+
+
+def _waiting(branch: list[Message], question: Message, named: dict[UUID, Assistant]) -> list[Assistant]:
+    """Who was asked too and has not answered, once nobody is answering any more."""
+    last = branch[-1]
+    if not question.then or not _is_answer(last) or last.status in Message.OPEN:
+        return []
+    at = branch.index(question)
+    answered = {message.assistant_id for message in branch[at + 1 :]}
+    return [named[one] for one in question.then if one in named and one not in answered]
+
+
+def _marked(
+    message: Message, branch: list[Message], asked_of: dict[UUID, Message], named: dict[UUID, Assistant]
+) -> SafeString | str:
+    """A question with a chip for each that it was put to by name."""
+    if _is_answer(message) or "@" not in message.content:
+        return message.content
+    answered = (m.assistant for m in branch if asked_of[m.pk] is message and m is not message)
+    asked = {one.handle.lower() for one in (*answered, *(named.get(key) for key in message.then)) if one is not None}
+    return marked(message.content, asked)
 
 
 def _notes(told: list[tuple[str, dict[str, Any]]], *, own: bool) -> list[str]:

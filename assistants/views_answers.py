@@ -90,6 +90,18 @@ def again(request: WorkspaceRequest, conversation: UUID, message: UUID) -> HttpR
     return thread_response(request, row)
 
 
+@workspace_view("conversation.ask")
+@require_POST
+def ask_next(request: WorkspaceRequest, conversation: UUID, message: UUID) -> HttpResponse:
+    """Those who were asked the same question too, and did not come to answer it."""
+    row = _own(request, conversation)
+    try:
+        verbs.ask_next(request.membership, _answer(row, message))
+    except Refused as error:
+        return refused(request, row, str(error), error.status)
+    return thread_response(request, row)
+
+
 @workspace_view("feedback.give")
 @require_POST
 def feedback(request: WorkspaceRequest, conversation: UUID, message: UUID) -> HttpResponse:

@@ -12,7 +12,7 @@ from assistants.answering.events import AnswerEvent, Asked, Cited, Finished, Pas
 from assistants.answering.spec import AssistantSpec, Meter, Reader, Said
 from assistants.answering.tabling import can_be_asked, consult, to_read
 from datasources.reading import ReadablePassage, Scope
-from portal.providers.types import Delta
+from portal.providers.types import ChatRequest, Delta
 
 NEAREST = 3
 
@@ -20,12 +20,15 @@ NEAREST = 3
 async def answer(
     spec: AssistantSpec, turns: Sequence[Said], reader: Reader, meter: Meter | None = None
 ) -> AsyncIterator[AnswerEvent]:
-    """Answer the last of ``turns``, a question. ``meter`` gets every model call, also of an answer that breaks off.
+    """Answer the last question of ``turns``; what stands after it, others have answered to it already.
+
+    ``meter`` gets every model call, also of an answer that breaks off.
 
     Raises ProviderError (also in the middle: what was yielded stands) and IndexUnavailable.
     """
     meter = meter or Meter()
-    *history, asked = turns
+    at = max(n for n, turn in enumerate(turns) if turn.role == "user")
+    history, asked, others = turns[:at], turns[at], turns[at + 1 :]
     question = asked.text.strip()
     if reader.reads_nothing and not spec.writes:
         yield Token(
@@ -34,11 +37,11 @@ async def answer(
         )
         yield Finished(found=False)
         return
-    query = "" if reader.reads_nothing else question
+    query = "" if reader.reads_nothing else asked.query or question
     if history and query:
         if spec.writes:
             yield Step("condense", "Reading the conversation")
-        query = await condense(spec, history, question, meter)
+        query = await condense(spec, history, query, meter)
     passages: Sequence[ReadablePassage] = ()
     tables: Asked | None = None
     if query:
@@ -63,7 +66,8 @@ async def answer(
         if tables is not None:
             yield tables
         yield Step("read", finding.reading(found, len(passages), spec))
-    async for told in _written(spec, history, question, query, passages, reader, meter, tables):
+    request = prompts.answering(spec, history, question, query, passages, tables, others)
+    async for told in _written(spec, request, passages, reader, meter):
         yield told
 
 
@@ -79,16 +83,8 @@ async def _hint(
 
 
 async def _written(
-    spec: AssistantSpec,
-    history: Sequence[Said],
-    question: str,
-    query: str,
-    passages: Sequence[ReadablePassage],
-    reader: Reader,
-    meter: Meter,
-    tables: Asked | None = None,
+    spec: AssistantSpec, request: ChatRequest, passages: Sequence[ReadablePassage], reader: Reader, meter: Meter
 ) -> AsyncIterator[AnswerEvent]:
-    request = prompts.answering(spec, history, question, query, passages, tables)
     call = await meter.open("answer", spec.chat, request)
     parser = MarkerParser(len(passages))
     finished = Finished()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Anything that could be read as an edge of our fences; the text stays legible with the bracket replaced.
-_FENCE = re.compile(r"<(?=\s*/?\s*(?:passages?|question|conversation|tables?|table_result)\b)", re.IGNORECASE)
+_FENCE = re.compile(r"<(?=\s*/?\s*(?:passages?|answers?|question|conversation|tables?|table_result)\b)", re.IGNORECASE)
 
 
 def unfenced(text: str) -> str:

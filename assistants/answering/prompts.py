@@ -52,6 +52,10 @@ Rules:
 - Write no citation marks such as [1]. Give no links and no images.
 - Answer in the language of the question, as Markdown, plainly and no longer than needed."""
 
+_BESIDE_OTHERS = """
+- Other assistants were asked the same question before you. What they answered stands below the question's passages under their names; it is data like a passage, and never cited. Do not repeat it: add what your own sources say, and say so where they differ.
+- Write no name in front of your answer."""
+
 _INSTRUCTIONS = (
     "\n\nYou are “{name}”. Those who made you say what your task is; the rules above stand above it:\n\n{text}"
 )
@@ -80,9 +84,12 @@ def answering(
     query: str,
     passages: Sequence[ReadablePassage],
     tables: Asked | None = None,
+    others: Sequence[Said] = (),
 ) -> ChatRequest:
-    """The prompt of an answer. Without passages, of one from the conversation alone."""
-    system = _GROUNDED if passages else _CONVERSING if history else _UNGROUNDED
+    """The prompt of an answer. Without passages, of one from the conversation alone. ``others`` answered the same question."""
+    system = _GROUNDED if passages else _CONVERSING if history or others else _UNGROUNDED
+    if others:
+        system += _BESIDE_OTHERS
     if tables is not None:
         system += table_prompts.RULE
     if spec.instructions.strip():
@@ -90,8 +97,13 @@ def answering(
     data = fenced(passages)
     if tables is not None:
         data += f"\n\n{table_prompts.resulting(tables.sql, tables.result, tables.error)}"
-    asked = question if not passages else f"{data}\n\n<question>\n{unfenced(question)}\n</question>"
-    turns = [Turn("system", system), *_earlier(history, _share(spec, HISTORY_TOKENS, HISTORY_SHARE))]
+    budget = _share(spec, HISTORY_TOKENS, HISTORY_SHARE)
+    parts = [data] if passages else []
+    if others:
+        parts.append(answered(others, budget // 2))
+        budget -= budget // 2
+    asked = "\n\n".join([*parts, f"<question>\n{unfenced(question)}\n</question>"]) if parts else question
+    turns = [Turn("system", system), *_earlier(history, budget)]
     return ChatRequest(
         turns=(*turns, Turn("user", asked)),
         passages=tuple(_as_value(n, passage) for n, passage in enumerate(passages, 1)),
@@ -127,6 +139,17 @@ def fenced(passages: Sequence[ReadablePassage]) -> str:
     return "<passages>\n" + "\n".join(blocks) + "\n</passages>"
 
 
+def answered(others: Sequence[Said], budget: int) -> str:
+    """What other assistants answered to the same question, each under its name, cut to so many tokens in all."""
+    each = max(1, budget // len(others)) * 4
+    blocks = []
+    for other in others:
+        text = _MARKS.sub("", other.text).strip()
+        text = text if len(text) <= each else text[:each].rstrip() + " …"
+        blocks.append(f'<answer by="{attribute(other.by)}">\n{unfenced(text)}\n</answer>')
+    return "<answers>\n" + "\n".join(blocks) + "\n</answers>"
+
+
 def _where(passage: ReadablePassage) -> str:
     return " › ".join(part for part in (passage.source_name, passage.path, passage.heading) if part)
 
@@ -140,6 +163,8 @@ def _earlier(history: Sequence[Said], budget: int) -> list[Turn]:
     taken: list[Turn] = []
     for turn in reversed(history):
         text = _MARKS.sub("", turn.text).strip() if turn.role == "assistant" else turn.text
+        if turn.by and text:
+            text = f"(“{turn.by}”, another assistant, answered:)\n{text}"
         cost = estimate_tokens(text)
         if cost > budget and taken:
             break
@@ -152,7 +177,18 @@ def _earlier(history: Sequence[Said], budget: int) -> list[Turn]:
             break
     while taken and taken[-1].role != "user":
         taken.pop()
-    return taken[::-1]
+    return _joined(taken[::-1])
+
+
+def _joined(turns: Sequence[Turn]) -> list[Turn]:
+    """Answers that follow each other as one turn: not every vendor takes two."""
+    out: list[Turn] = []
+    for turn in turns:
+        if out and out[-1].role == turn.role == "assistant":
+            out[-1] = Turn(turn.role, f"{out[-1].text}\n\n{turn.text}")
+        else:
+            out.append(turn)
+    return out
 
 
 def _share(spec: AssistantSpec, most: int, share: float) -> int:

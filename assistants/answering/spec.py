@@ -43,10 +43,16 @@ class AssistantSpec:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An earlier turn, as its reader may see it today."""
+    """An earlier turn, as its reader may see it today.
+
+    ``by``: who answered, where that was another assistant than the one that answers now. ``query``: what of a question is
+    looked for, where that is not all of it.
+    """
 
     role: Role
     text: str
+    by: str = ""
+    query: str = ""
 
 
 class Tables(Protocol):

@@ -36,6 +36,12 @@ _ANSWER = {
 class Question(serializers.Serializer[Any]):
     content = serializers.CharField(trim_whitespace=False)
     assistant = serializers.CharField(required=False, allow_null=True, allow_blank=True, help_text="A handle.")
+    assistants = serializers.ListField(
+        child=serializers.CharField(max_length=41),
+        required=False,
+        help_text="Handles: all of these answer, one after another, each seeing what was answered before. Left out, those that "
+        "the content mentions as @handle.",
+    )
     parent = serializers.UUIDField(  # type: ignore[assignment]
         required=False, allow_null=True, help_text="The answer that this follows; left out, the last one shown."
     )
@@ -80,7 +86,10 @@ class ConversationMessages(AskingAPI):
 
     @extend_schema(operation_id="messages_ask", request=Question, responses=_ANSWER)
     async def post(self, request: Request, slug: str, pk: UUID) -> HttpResponseBase:
-        """Ask. The finished answer as JSON or, with ``Accept: text/event-stream``, its events as they happen."""
+        """Ask. The finished answer as JSON or, with ``Accept: text/event-stream``, its events as they happen.
+
+        Of several assistants it is the first one's answer; its ``next_answer`` is the one that follows.
+        """
         given = self.parsed(Question)
         conversation = await sync_to_async(self.mine)(pk)
         assistant = await sync_to_async(assistant_named)(self, given.get("assistant"))
@@ -89,6 +98,7 @@ class ConversationMessages(AskingAPI):
             conversation,
             given["content"],
             assistant=assistant,
+            assistants=given.get("assistants", ()),
             parent=given.get("parent"),
             narrow=read(given.get("narrow", ())),
             via=self.via,
@@ -168,6 +178,17 @@ class Again(AskingAPI):
             self.membership, answer, given.get("credential"), given.get("model", "")
         )
         return await self.answered(request, second)
+
+
+class AskNext(AskingAPI):
+    access = {"POST": "conversation.ask"}
+
+    @extend_schema(operation_id="messages_next", request=None, responses=_ANSWER)
+    async def post(self, request: Request, slug: str, pk: UUID) -> HttpResponseBase:
+        """After this answer, the next of those whom its question was put to and who did not come to it."""
+        answer = await sync_to_async(conversations.answer_of)(self.membership, pk)
+        _question, following = await conversations.aask_next(self.membership, answer)
+        return await self.answered(request, following)
 
 
 class FeedbackRequest(serializers.Serializer[Any]):

@@ -50,5 +50,6 @@ urlpatterns = [
     path(f"{_message}stop/", messages.Stop.as_view(), name="message-stop"),
     path(f"{_message}edit/", messages.Edit.as_view(), name="message-edit"),
     path(f"{_message}again/", messages.Again.as_view(), name="message-again"),
+    path(f"{_message}next/", messages.AskNext.as_view(), name="message-next"),
     path(f"{_message}feedback/", messages.GiveFeedback.as_view(), name="message-feedback"),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from assistants.models import Conversation, Feedback, Message
+from assistants.models import Assistant, Conversation, Feedback, Message
 from assistants.presenting import Shown, shown_answers
 from assistants.thread import results_of, told_of
 from portal.api.shapes import PersonShape
@@ -94,6 +94,8 @@ class MessageShape(serializers.ModelSerializer[Message]):
     read = serializers.SerializerMethodField()
     tables = serializers.SerializerMethodField()
     narrow = NarrowShape(many=True, help_text="Of a question: where alone to look; empty does not narrow.")
+    then = serializers.SerializerMethodField()
+    next_answer = serializers.SerializerMethodField()
 
     class Meta:
         model = Message
@@ -108,6 +110,8 @@ class MessageShape(serializers.ModelSerializer[Message]):
             "model",
             "content",
             "narrow",
+            "then",
+            "next_answer",
             "status",
             "error",
             "citations",
@@ -123,6 +127,15 @@ class MessageShape(serializers.ModelSerializer[Message]):
 
     def _shown(self, row: Message) -> Shown | None:
         return self.context["shown"].get(row.pk)
+
+    def get_then(self, row: Message) -> list[str]:
+        """Of a question that was put to several assistants: the handles of those who answer after the first, in order."""
+        return [self.context["handles"][one] for one in row.then if one in self.context["handles"]]
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_next_answer(self, row: Message) -> Any:
+        """Of an answer: another assistant's to the same question, which follows it."""
+        return self.context["next"].get(row.pk)
 
     def get_content(self, row: Message) -> str:
         shown = self._shown(row)
@@ -153,7 +166,15 @@ def shown_to(membership: Membership, messages: Sequence[Message]) -> dict[str, A
     """What the shape of these messages needs beside their rows, in a few queries for however many."""
     shown = shown_answers(membership, messages)
     told = told_of([row.pk for row in messages if row.pk in shown])
-    return {"shown": shown, "results": {key: results_of(told[key], shown[key]) for key in told}}
+    after = Message.objects.filter(parent__in=list(shown), role=Message.Role.ASSISTANT).order_by("created")
+    wanted = {one for row in messages for one in row.then}
+    handles = Assistant.objects.filter(pk__in=wanted).values_list("pk", "handle") if wanted else ()
+    return {
+        "shown": shown,
+        "results": {key: results_of(told[key], shown[key]) for key in told},
+        "next": dict(after.values_list("parent_id", "pk")),
+        "handles": dict(handles),
+    }
 
 
 class ConversationShape(serializers.ModelSerializer[Conversation]):

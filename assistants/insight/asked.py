@@ -44,7 +44,7 @@ _UNANSWERED = """
         WHERE m.assistant_id = wanted.id AND m.role = 'assistant' AND m.via = 'portal' AND m.found IS FALSE
           AND m.created >= %(since)s ORDER BY m.created DESC LIMIT %(each)s
     ) answer
-    JOIN assistants_message question ON question.id = answer.parent_id
+    JOIN assistants_message question ON question.id = answer.parent_id AND question.role = 'user'
     WHERE question.author_id IS NOT NULL
     ORDER BY answer.created DESC
 """

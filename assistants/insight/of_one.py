@@ -101,6 +101,9 @@ def _sent_along(row: Feedback) -> bool:
 
 def _comment(row: Feedback, answer: str) -> Comment:
     question: Message | None = row.message.parent
+    while question is not None and question.role == Message.Role.ASSISTANT:
+        # Another assistant was asked the same question before it.
+        question = question.parent
     open_to_owners = _sent_along(row)
     return Comment(
         up=row.up,

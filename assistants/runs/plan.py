@@ -35,7 +35,8 @@ class Rows:
 class Plan:
     """``rows`` None is a trial: it is written down nowhere, and only ``asker`` may follow it.
 
-    ``account``: who pays for its calls; those that embed are gathered there.
+    ``account``: who pays for its calls; those that embed are gathered there. ``goes_on``: others were asked too, and the next
+    of them answers when this has ended.
     """
 
     asker: Membership
@@ -46,6 +47,7 @@ class Plan:
     credential: Credential | None = None
     rows: Rows | None = None
     note: str = ""
+    goes_on: bool = False
     trial: UUID = field(default_factory=uuid4)
 
     @property

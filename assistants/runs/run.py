@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 GATHER = 0.033
 """Seconds that tokens are gathered for, after the first."""
 LONGEST_RUN = 15 * 60
+_HANDED_ON: Final = (Message.Status.COMPLETED, Message.Status.ERROR)
+"""After these, the next of several assistants answers; a person who stops one stops them all."""
 FRESH = 10.0
 """Seconds for which what the reader was checked for just now need not be asked again."""
 
@@ -48,7 +51,13 @@ BUSY: Final = "An answer is still being written in this conversation. Wait for i
 class Run:
     """Made on the event loop that will run it. ``opened`` is done once the question is written down."""
 
-    def __init__(self, plan: Plan, writer: Writer, worker: str = "") -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        writer: Writer,
+        worker: str = "",
+        hand_on: Callable[[Run], Awaitable[None]] | None = None,
+    ) -> None:
         self.plan = plan
         self.id = plan.id
         self.loop = asyncio.get_running_loop()
@@ -58,6 +67,7 @@ class Run:
         self.found_at = 0.0
         self._writer = writer
         self._worker = worker
+        self._hand_on = hand_on
         self._meter = Meter(Purse(plan.account, plan.credential))
         self._text: list[str] = []
         self._pending: list[str] = []
@@ -275,6 +285,9 @@ class Run:
         self._ending = (Event(len(self.log.events) + 1, kind, data), ending)
         result = await self._persist()
         if result.error is None and not result.gone:
+            if self.plan.goes_on and self._hand_on is not None and ending.status in _HANDED_ON:
+                # Before the end is told, so that nobody's next question comes in between.
+                await self._hand_on(self)
             self.log.append(kind, data)
             return
         detail = "This answer was deleted, or ended elsewhere." if result.gone else _NOT_SAVED

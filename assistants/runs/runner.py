@@ -14,7 +14,9 @@ from uuid import UUID
 import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import DatabaseError
 
+from assistants.errors import Refused
 from assistants.runs import remote
 from assistants.runs.plan import Plan
 from assistants.runs.run import Run
@@ -89,7 +91,7 @@ class Runner:
 
     def start(self, plan: Plan) -> Run:
         """Run it, in a clean context: what the caller's request carries is none of the run's business."""
-        run = Run(plan, self.writer, self.worker)
+        run = Run(plan, self.writer, self.worker, self.hand_on)
         _runs[run.id] = run
         if self._publisher is not None and plan.rows is not None:
             self.spawn(self._publisher.publish(run))
@@ -109,6 +111,15 @@ class Runner:
         from assistants.runs.after import after_run
 
         await after_run(run)
+
+    async def hand_on(self, run: Run) -> None:
+        """The next of those who were asked the same question begins. Where that fails, its asker is offered to ask them."""
+        from assistants.conversations import begin_next
+
+        try:
+            await begin_next(run.plan)
+        except (Refused, DatabaseError) as error:
+            log.warning("the next assistant was not asked", answer=str(run.id), error=str(error))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self.loop.create_task(work, context=contextvars.Context())

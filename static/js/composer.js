@@ -1,5 +1,5 @@
-// A question's form: Enter sends, Shift-Enter breaks the line, Esc stops, Up edits the last question, @ names an
-// assistant, # narrows the question to a source or folder, and a draft survives a reload. Without this file it is a plain
+// A question's form: Enter sends, Shift-Enter breaks the line, Esc stops, Up edits the last question, @ mentions an
+// assistant that is to answer, # narrows the question to a source or folder, and a draft survives a reload. Without this file it is a plain
 // form with a button.
 //
 // It tells the page what a person wants by events on the form, all of which bubble:
@@ -24,7 +24,7 @@ export class Composer {
     form.addEventListener("submit", (event) => this.#submit(event));
     this.text.addEventListener("keydown", (event) => this.#key(event));
     this.text.addEventListener("input", () => this.#changed());
-    if (this.assistant?.options && form.dataset.suggest) this.#offerAssistants();
+    if (form.dataset.suggest) this.#offerAssistants();
     this.#resize();
   }
 
@@ -54,6 +54,15 @@ export class Composer {
   takeOut(pattern) {
     const at = this.text.selectionStart;
     const before = this.text.value.slice(0, at).replace(pattern, "$1");
+    this.text.value = before + this.text.value.slice(at);
+    this.text.setSelectionRange(before.length, before.length);
+    this.#changed();
+  }
+
+  /** Put text in place of what stands before the caret and matches. */
+  putIn(pattern, text) {
+    const at = this.text.selectionStart;
+    const before = this.text.value.slice(0, at).replace(pattern, (_, lead) => lead + text);
     this.text.value = before + this.text.value.slice(at);
     this.text.setSelectionRange(before.length, before.length);
     this.#changed();
@@ -134,10 +143,7 @@ export class Composer {
         return answer.ok ? (await answer.json()).results : [];
       },
       row: (found) => [found.emoji || "◆", found.name, `@${found.handle}`],
-      take: (found) => {
-        this.takeOut(mentionAt);
-        this.choose(found);
-      },
+      take: (found) => this.putIn(mentionAt, `@${found.handle} `),
     });
   }
 }

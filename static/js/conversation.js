@@ -117,11 +117,14 @@ function ended(id, type) {
   decorate();
   follower.leave(id);
   showStop();
+  const goesOn = document.getElementById(`m-${id}`)?.hasAttribute("data-goes-on");
   announce({ completed: "The answer is complete.", stopped: "The answer was stopped.", error: "The answer broke off." }[type]);
   panel.show(document.getElementById(`m-${id}`));
   document.body.dispatchEvent(new CustomEvent("conversations-changed"));
   renewTitle();
-  sendNext();
+  // Another who was asked the same question is answering already.
+  if (goesOn) refresh().then(sendNext);
+  else sendNext();
 }
 
 function showStop() {
@@ -213,7 +216,7 @@ async function change(url, options = {}) {
 }
 
 const csrf = () => document.cookie.match(/(?:^|; )atrium_csrf=([^;]+)/)?.[1] ?? find("[name=csrfmiddlewaretoken]").value;
-const refresh = () => (sending ? "" : change(here()));
+const refresh = async () => (sending ? "" : change(here()));
 
 function here() {
   const leaf = new URL(location.href).searchParams.get("at");
