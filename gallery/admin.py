@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, Case, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -112,11 +112,10 @@ class TemplateAdmin(GovernAdmin):
         return [path("<path:object_id>/decide/", view, name="gallery_template_decide"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
-        waits = Case(When(offered__isnull=False, then=True), default=False, output_field=BooleanField())
-        return super().get_queryset(request).annotate(has_offer=waits).select_related("latest", "offered", "workspace")
+        return super().get_queryset(request).select_related("latest", "offered", "workspace")
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("-has_offer", "-updated")
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        return (Case(When(offered__isnull=False, then=0), default=1).asc(), "-updated")
 
     @admin.display(ordering="latest__name")
     def name(self, row: Template) -> str:
