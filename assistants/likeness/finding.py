@@ -50,9 +50,9 @@ class Fit:
     def words(self) -> str:
         """Why it is suggested, in a line."""
         if self.why == "yours":
-            return "You had a good answer to this from it"
+            return "Answered you this well before"
         if self.why == "answered":
-            return "Answers questions like this well"
+            return "Answers such questions well"
         return self.assistant.live.description if self.assistant.live else ""
 
 

@@ -48,10 +48,21 @@ box?.addEventListener("click", (event) => {
   }
 });
 
+// What was proposed is long: those who listen are told that it is there, and read it when they like.
+box?.addEventListener("htmx:afterSwap", () => {
+  const parts = box.querySelectorAll("[data-drafted-part]").length;
+  document.querySelector("[data-written]").textContent = parts ? `A draft is there, of ${parts} part${parts === 1 ? "" : "s"}.` : "";
+});
 write?.addEventListener("htmx:beforeRequest", () => { stop.hidden = false; });
 write?.addEventListener("htmx:afterRequest", (event) => {
   stop.hidden = true;
   if (event.detail.successful || event.detail.xhr?.status === 0) return;
   box.textContent = "That did not work. Try again in a moment.";
 });
+// "From a sentence": whoever wrote one on the page before waits for its draft. Not whoever comes back, or reloads.
+const [came] = performance.getEntriesByType("navigation");
+if (write && document.getElementById("write-wish").value && came?.type === "navigate" && document.referrer.startsWith(location.origin)) {
+  addEventListener("load", () => write.click(), { once: true });
+}
+
 stop?.addEventListener("click", () => { htmx.trigger(write, "htmx:abort"); write.focus(); });

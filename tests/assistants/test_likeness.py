@@ -264,7 +264,7 @@ def test_a_question_finds_who_fits_and_says_why(cast, words, client):
     client.force_login(cast.member.user)
     html = client.post(reverse("ask_fits", args=["acme"]), {"text": "Where are bicycles parked?"}).content.decode()
     assert 'data-handle="travel"' in html
-    assert "Answers questions like this well" in html
+    assert "Answers such questions well" in html
     answer = Caller(cast.member).post("assistant-fits/", {"question": "How many holidays do employees have?"})
     assert [row["handle"] for row in answer.json()["results"]] == ["leave"]
     client.force_login(cast.outsider.user)
