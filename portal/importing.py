@@ -107,7 +107,7 @@ def _rows(data: bytes | str) -> list[Line]:
     try:
         cells = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise ValidationError(f"This is not a CSV file that can be read: {error}.") from error
+        raise ValidationError(f"This can't be read as a CSV file: {error}.") from error
     numbered = [(number, row) for number, row in enumerate(cells, start=1) if any(cell.strip() for cell in row)]
     if not numbered:
         raise ValidationError("The file is empty.")
