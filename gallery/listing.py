@@ -93,9 +93,7 @@ def found(membership: Membership, wanted: Wanted, *, nearby: Nearby | None = Non
     rows = _filtered(membership, listed(membership, hidden=wanted.hidden), wanted)
     order = wanted.order or ("fits" if wanted.text else "used")
     if wanted.text:
-        words, alike = searching.words_of(wanted.text), searching.alike(membership, wanted.text)
-        literal = searching.with_words(membership, words) if words else Q(pk__in=[])
-        rows = rows.filter(literal | Q(pk__in=alike)).annotate(fits=_fits(wanted.text, words, alike))
+        rows = _that_fit(membership, rows, wanted.text)
     by_use = (F("score").desc(), F("rank").asc(), F("created").desc(), F("handle").asc())
     if order == "fits":
         rows = rows.order_by(F("fits").desc(), *by_use)
@@ -140,21 +138,25 @@ def _sources(membership: Membership, wanted: Wanted) -> list[UUID]:
     return list(sources.values_list("pk", flat=True))
 
 
-def _fits(text: str, words: Sequence[str], alike: Sequence[UUID]) -> Any:
-    """How well a text fits: its handle or name 4, all words in one of these 3, what means the same up to 2, and words
-    anywhere 1; added up, so that what fits both ways comes before what fits one."""
-    handle = Q(handle__iexact=text.lstrip("@"))
-    names = [Q(handle__icontains=word) | Q(live__name__icontains=word) for word in words]
-    named = Q(*names) if names else Q(pk__in=[])
+def _that_fit(membership: Membership, rows: QuerySet[Assistant], text: str) -> QuerySet[Assistant]:
+    """Those that have the words, or do what the text says; ``fits``: how well. Its handle or name is 4, all words in one of
+    these 3, words anywhere 1.5; what means the same adds at most 1, so that it never comes before what has the words."""
+    words, alike = searching.words_of(text), searching.alike(membership, text)
+    has_words = searching.with_words(membership, words) if words else Q(pk__in=[])
+    rows = rows.filter(has_words | Q(pk__in=alike))
+    named = Q(*(Q(handle__icontains=word) | Q(live__name__icontains=word) for word in words)) if words else Q(pk__in=[])
     literal = Case(
-        When(handle | Q(live__name__iexact=text), then=Value(4.0)),
+        When(Q(handle__iexact=text.lstrip("@")) | Q(live__name__iexact=text), then=Value(4.0)),
         When(named, then=Value(3.0)),
-        default=Value(1.0),
+        *([When(has_words, then=Value(1.5))] if alike else []),
+        default=Value(0.0),
         output_field=FloatField(),
     )
     if not alike:
-        return literal
-    return literal + Coalesce(Value(2.0) / (_place(alike) + Value(1.0)), 0.0, output_field=FloatField())
+        return rows.annotate(fits=literal)
+    return rows.annotate(
+        fits=literal + Coalesce(Value(2.0) / (_place(alike) + Value(1.0)), 0.0, output_field=FloatField())
+    )
 
 
 def _place(keys: Sequence[UUID]) -> Any:
