@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from django.urls import path
 from django.utils import timezone
 
 from assistants import lifecycle
-from assistants.models import Conversation, Message
+from assistants.models import Assistant, Conversation, Message
 from assistants.pictures import keep_picture
 from datasources.models import Grant, SyncRun
+from gallery.marketplace import approving, offering
+from gallery.models import Installation
 from portal import access, people
 from portal.models import ApiKey, Budget, Credential, ModelOffer, Price, Space, UsageRecord
 from tests import factories
@@ -40,6 +43,12 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
     run = SyncRun.objects.create(source=source, state="done", finished=timezone.now())
     helper = lifecycle.create_assistant(workspace=here, by=cast.admin.user, handle="helper", knowledge=[])
     lifecycle.publish(helper, cast.admin.user)
+    template = approving.approve(
+        offering.offer(helper, cast.admin.user, replace(offering.drafted(helper), description="It helps.")),
+        cast.admin.user,
+    )
+    Installation.objects.create(template=template, assistant=helper, version=template.latest, by=cast.admin.user)
+    Assistant.objects.filter(pk=helper.pk).update(template=template.pk, template_version=1)
     talk = Conversation.objects.create(workspace=here, owner=cast.admin.user, assistant=helper)
     asked = Message.objects.create(conversation=talk, role="user", content="?", author=cast.admin.user)
     told = Message.objects.create(
@@ -75,6 +84,8 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "tables/": table.pk,
         "items/": "an item",
         "assistants/": helper.handle,
+        "templates/": template.pk,
+        "template": template.pk,
         "versions/": 1,
         "pictures/": keep_picture(cast.admin, a_picture()).pk,
         "try/": told.pk,
