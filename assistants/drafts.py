@@ -45,7 +45,9 @@ FIELDS: Final = (
 )
 """What a version is made of. ``knowledge`` None is all that its reader may read (``reads_all``); an empty list nothing."""
 
-RESERVED: Final = frozenset({"new", "all", "none", "everyone", "assistant", "assistants", "edit", "gallery", "atrium"})
+RESERVED: Final = frozenset(
+    {"archived", "new", "all", "none", "everyone", "assistant", "assistants", "edit", "gallery", "atrium"}
+)
 LONGEST_INSTRUCTIONS = 20_000
 LONGEST_HANDLE = 40
 MOST_BRANCHES = 500

@@ -51,6 +51,7 @@ PAGES: list[Any] = [
     path("assistants/new/form/", builder.new, name="assistant_new"),
     path("assistants/new/file/", starts.import_file, name="assistant_import"),
     path("at-hand/", hand.at_hand, name="assistants_at_hand"),
+    path("assistants/archived/", publishing.archived, name="assistants_archived"),
     path("assistants/<slug:handle>/", assistants.assistant, name="assistant"),
     path("assistants/<slug:handle>/favourite/", hand.favourite, name="assistant_favourite"),
     path("assistants/<slug:handle>/edit/", builder.edit, name="assistant_edit"),

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from assistants import lifecycle
 from assistants.considering import considered, requests_for
@@ -20,7 +20,7 @@ from assistants.states import state_of
 from assistants.vetting import open_request
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.models import Space, User
-from portal.pages import sentence
+from portal.pages import paged, sentence
 
 SHOWN = 20
 Deed = Callable[[WorkspaceRequest, Assistant], str]
@@ -46,6 +46,15 @@ def publishing(request: WorkspaceRequest, handle: str) -> HttpResponse:
     if not _rows(request).filter(pk=assistant.pk).exists():
         return redirect("assistants", request.workspace.slug)
     return redirect("assistant_publishing", request.workspace.slug, assistant.handle)
+
+
+@workspace_view("assistant.edit")
+@require_GET
+def archived(request: WorkspaceRequest) -> HttpResponse:
+    """One's own that were put away; for admins all that were ever offered. Each leads to where it is brought back."""
+    rows = Assistant.objects.governed_by(request.membership).filter(archived__isnull=False)
+    rows = rows.select_related("latest").prefetch_related("owners").order_by("-archived")
+    return render(request, "assistants/archived.html", {"page": paged(request, rows)})
 
 
 def _rows(request: WorkspaceRequest) -> Any:

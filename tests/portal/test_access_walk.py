@@ -20,7 +20,7 @@ from datasources.models import Grant, SyncRun
 from gallery.marketplace import approving, offering
 from gallery.models import Installation
 from portal import access, people
-from portal.models import ApiKey, Budget, Credential, ModelOffer, Price, Space, UsageRecord
+from portal.models import ApiKey, Budget, Credential, ModelOffer, Notice, Price, Space, UsageRecord
 from tests import factories
 from tests.assistants.pictured import a_picture
 from tests.callers import ALL, key
@@ -49,6 +49,8 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
     )
     Installation.objects.create(template=template, assistant=helper, version=template.latest, by=cast.admin.user)
     Assistant.objects.filter(pk=helper.pk).update(template=template.pk, template_version=1)
+    asked = lifecycle.request_vetting(helper, cast.admin.user)
+    notice = Notice.objects.create(workspace=here, user=cast.admin.user, words="It is done.")
     talk = Conversation.objects.create(workspace=here, owner=cast.admin.user, assistant=helper)
     asked = Message.objects.create(conversation=talk, role="user", content="?", author=cast.admin.user)
     told = Message.objects.create(
@@ -87,6 +89,9 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "templates/": template.pk,
         "template": template.pk,
         "versions/": 1,
+        "vetting-requests/": asked.pk,
+        "vettingrequest": asked.pk,
+        "notices/": notice.pk,
         "pictures/": keep_picture(cast.admin, a_picture()).pk,
         "try/": told.pk,
         "conversations/": talk.pk,
