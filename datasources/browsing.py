@@ -18,6 +18,9 @@ from portal.models import Membership
 PAGE = 200
 MOST_FOUND = 200
 MOST_TAGS = 60
+FEW = 20
+"""Nodes whose descendants are looked up by index. Of more, all nodes of the source are gone through once: each comparison
+of two arrays costs as much as both are long, and a level of many nodes covers much of a source anyway."""
 
 
 @dataclass(slots=True)
@@ -130,6 +133,9 @@ def documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch
     branch = next(iter(branches), Branch(source.pk, ())) if branches is not None else Branch(source.pk)
     conditions = ""
     values: list[Any] = []
+    if len(nodes) <= FEW:
+        conditions += " AND node.parents && %s::uuid[]"
+        values.append(nodes)
     if branch.parents_in is not None:
         conditions += " AND node.parents && %s::uuid[]"
         values.append(list(branch.parents_in))
@@ -140,10 +146,9 @@ def documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch
         cursor.execute(
             f"""
             SELECT above, count(*) FROM datasources_node node, unnest(node.parents) AS above
-            WHERE node.source_id = %s AND node.status = 'indexed' AND node.parents && %s::uuid[]
-              AND above = ANY (%s::uuid[]) {conditions}
+            WHERE node.source_id = %s AND node.status = 'indexed' AND above = ANY (%s::uuid[]) {conditions}
             GROUP BY above
             """,  # noqa: S608  no value of anybody's is in the text
-            [source.pk, nodes, nodes, *values],
+            [source.pk, nodes, *values],
         )
         return dict(cursor.fetchall())

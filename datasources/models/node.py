@@ -82,7 +82,8 @@ class Node(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "external_id"], name="node_once")]
         indexes = [
             GinIndex(fields=["parents"], name="node_parents"),
-            models.Index(fields=["source", "parent", "sort_key", "id"], name="node_children"),
+            # As trees show them: folders first, then by name.
+            models.Index(fields=["source", "parent", "-has_children", "sort_key", "id"], name="node_children"),
             models.Index(fields=["source", "status"], name="node_status"),
             models.Index(fields=["source"], condition=~models.Q(gone=""), name="node_gone"),
             # An assistant that reads the newest walks down this until it has enough.
