@@ -3,6 +3,7 @@
 
 const WAIT = 250; // ms
 const LEAST = 8; // characters
+const mentions = /(^|\s)@[a-z][a-z0-9-]{2,}/i; // somebody is asked by name
 
 const box = document.querySelector("[data-fits]");
 const list = box.querySelector("ul");
@@ -58,7 +59,7 @@ function show(html) {
 
 function typed() {
   clearTimeout(waiting);
-  if (assistant.value || text.value.trim().length < LEAST) clear();
+  if (assistant.value || text.value.trim().length < LEAST || mentions.test(text.value)) clear();
   else waiting = setTimeout(look, WAIT);
 }
 
