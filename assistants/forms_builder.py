@@ -103,7 +103,7 @@ class AssistantForm(forms.Form):
         widget=forms.RadioSelect,
     )
     searches = forms.ChoiceField(
-        label="What it searches",
+        label="What it reads",
         choices=[
             ("chosen", "What I choose below"),
             ("all", "All that whoever asks may read"),

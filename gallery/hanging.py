@@ -18,6 +18,9 @@ registries.menu.add(
     "templates", MenuItem("Templates", "templates", icon="rectangle-stack", action="template.view", weight=12)
 )
 registries.panel("assistant").add("template", Panel("gallery/_origin.html", views_templates.origin, weight=30))
+registries.panel("assistant_start").add(
+    "templates", Panel("gallery/templates/_start.html", views_templates.to_start_from, weight=0)
+)
 
 
 def _templates() -> None:

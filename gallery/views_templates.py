@@ -140,6 +140,12 @@ def settle(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
 # ---- On the page of an assistant ---------------------------------------------------------------------------------
 
 
+def to_start_from(request: HttpRequest, _page: Any) -> dict[str, Any]:
+    """For the page on which a new assistant is begun: the featured templates. One query."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    return {"cards": [shelf.card(row) for row in shelf.featured(membership)][:6]}
+
+
 def origin(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:
     """For an assistant's page: which template it came from, a newer version for its owners, and offering it."""
     membership: Membership = request.membership  # type: ignore[attr-defined]
