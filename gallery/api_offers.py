@@ -16,14 +16,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants.models import Assistant
-from gallery.api_templates import SlotShape, TemplatesAPI, TemplateShape
+from gallery.api_templates import TemplatesAPI, TemplateShape, TemplateSlotShape
 from gallery.marketplace import approving, blueprint, offering, packs
 from gallery.marketplace.blueprint import DEPARTMENTS, TASKS, Blueprint
 from gallery.models import Template
 from portal.api.problems import Problem
 
 
-class OfferRequest(serializers.Serializer[Any]):
+class TemplateOffer(serializers.Serializer[Any]):
     """What differs from the assistant. Its knowledge becomes slots; nothing of the workspace goes along unasked."""
 
     name = serializers.CharField(required=False, max_length=80)
@@ -33,7 +33,7 @@ class OfferRequest(serializers.Serializer[Any]):
     instructions = serializers.CharField(required=False, max_length=20_000)
     starters = serializers.ListField(child=serializers.CharField(max_length=200), required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False)
-    slots = SlotShape(many=True, required=False)
+    slots = TemplateSlotShape(many=True, required=False)
     sample_question = serializers.CharField(required=False, allow_blank=True, max_length=300)
     sample_answer = serializers.CharField(required=False, allow_blank=True, max_length=4000)
     note = serializers.CharField(required=False, allow_blank=True, max_length=200)
@@ -47,18 +47,18 @@ class OfferRequest(serializers.Serializer[Any]):
     )
 
 
-class ApproveRequest(serializers.Serializer[Any]):
+class TemplateApproval(serializers.Serializer[Any]):
     everywhere = serializers.BooleanField(
         default=False, help_text="For every workspace here: the platform operator's to say."
     )
     comment = serializers.CharField(required=False, allow_blank=True, max_length=2000)
 
 
-class DeclineRequest(serializers.Serializer[Any]):
+class TemplateRefusal(serializers.Serializer[Any]):
     comment = serializers.CharField(max_length=2000)
 
 
-class FeatureRequest(serializers.Serializer[Any]):
+class TemplateFeature(serializers.Serializer[Any]):
     featured = serializers.BooleanField()
 
 
@@ -87,10 +87,10 @@ class PackShape(serializers.Serializer[packs.Imported]):
 class Offer(TemplatesAPI):
     access = {"POST": "template.offer"}
 
-    @extend_schema(operation_id="assistants_offer", request=OfferRequest, responses={201: TemplateShape})
+    @extend_schema(operation_id="assistants_offer", request=TemplateOffer, responses={201: TemplateShape})
     def post(self, request: Request, slug: str, handle: str) -> Response:
         """Offer one's assistant as a template; an admin decides. What may be the company's own has to be confirmed by id."""
-        sent = self.parsed(OfferRequest)
+        sent = self.parsed(TemplateOffer)
         rows = Assistant.objects.visible_to(self.membership).select_related("workspace", "latest", "live")
         assistant = get_object_or_404(rows, handle__iexact=handle)
         confirmed, everywhere = sent.pop("confirmed", []), sent.pop("everywhere", False)
@@ -126,10 +126,10 @@ class Deciding(TemplatesAPI):
 class Approve(Deciding):
     access = {"POST": "template.manage"}
 
-    @extend_schema(operation_id="templates_approve", request=ApproveRequest, responses=TemplateShape)
+    @extend_schema(operation_id="templates_approve", request=TemplateApproval, responses=TemplateShape)
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
         """Put on the shelf what was offered."""
-        sent = self.parsed(ApproveRequest)
+        sent = self.parsed(TemplateApproval)
         approving.approve(self.row(pk), self.person, everywhere=sent["everywhere"], comment=sent.get("comment", ""))
         return self.answer(pk)
 
@@ -137,10 +137,10 @@ class Approve(Deciding):
 class Decline(Deciding):
     access = {"POST": "template.manage"}
 
-    @extend_schema(operation_id="templates_decline", request=DeclineRequest, responses=TemplateShape)
+    @extend_schema(operation_id="templates_decline", request=TemplateRefusal, responses=TemplateShape)
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
         """Say no, and why. What people install stays."""
-        approving.decline(self.row(pk), self.person, self.parsed(DeclineRequest)["comment"])
+        approving.decline(self.row(pk), self.person, self.parsed(TemplateRefusal)["comment"])
         return self.answer(pk)
 
 
@@ -167,10 +167,10 @@ class TakeBack(Deciding):
 class Feature(Deciding):
     access = {"POST": "template.manage"}
 
-    @extend_schema(operation_id="templates_feature", request=FeatureRequest, responses=TemplateShape)
+    @extend_schema(operation_id="templates_feature", request=TemplateFeature, responses=TemplateShape)
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
         """Whether it stands in the row on top."""
-        approving.feature(self.row(pk), self.person, self.parsed(FeatureRequest)["featured"])
+        approving.feature(self.row(pk), self.person, self.parsed(TemplateFeature)["featured"])
         return self.answer(pk)
 
 

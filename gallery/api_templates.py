@@ -20,7 +20,7 @@ from gallery.marketplace.blueprint import DEPARTMENTS, TASKS
 from gallery.models import Template, TemplateVersion
 
 
-class SlotShape(serializers.Serializer[Any]):
+class TemplateSlotShape(serializers.Serializer[Any]):
     """``kind``: text is filled with a few words, knowledge with parts of sources."""
 
     name = serializers.CharField()
@@ -30,12 +30,12 @@ class SlotShape(serializers.Serializer[Any]):
     example = serializers.CharField(default="")
 
 
-class SampleShape(serializers.Serializer[TemplateVersion]):
+class TemplateSampleShape(serializers.Serializer[TemplateVersion]):
     question = serializers.CharField(source="sample_question")
     answer = serializers.CharField(source="sample_answer", help_text="Markdown. Its [n] cite made-up documents.")
 
 
-class BodyShape(serializers.Serializer[Any]):
+class TemplateBodyShape(serializers.Serializer[Any]):
     emoji = serializers.CharField(default="")
     colour = serializers.CharField(default="")
     instructions = serializers.CharField(help_text="With slots such as {{team}} where they are to be filled.")
@@ -52,9 +52,9 @@ class TemplateVersionShape(serializers.Serializer[TemplateVersion]):
     number = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
-    body = BodyShape()
-    slots = SlotShape(many=True)
-    sample = SampleShape(source="*")
+    body = TemplateBodyShape()
+    slots = TemplateSlotShape(many=True)
+    sample = TemplateSampleShape(source="*")
     note = serializers.CharField()
     created = serializers.DateTimeField()
 
@@ -107,7 +107,7 @@ class TemplateShape(serializers.ModelSerializer[Template]):
         return shown
 
 
-class InstallRequest(serializers.Serializer[Any]):
+class TemplateInstall(serializers.Serializer[Any]):
     handle = serializers.CharField(
         required=False, allow_blank=True, max_length=40, help_text="Empty: a free one near the name."
     )
@@ -133,38 +133,38 @@ class InstalledShape(serializers.ModelSerializer[Assistant]):
         read_only_fields = fields
 
 
-class RatingRequest(serializers.Serializer[Any]):
+class TemplateStars(serializers.Serializer[Any]):
     stars = serializers.IntegerField(min_value=1, max_value=5)
 
 
-class LineShape(serializers.Serializer[Any]):
+class TemplateLineShape(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=["old", "new", "same", "gap"])
     text = serializers.CharField()
 
 
-class PartShape(serializers.Serializer[updating.Part]):
+class TemplatePartShape(serializers.Serializer[updating.Part]):
     """One field that the newer version has otherwise than the assistant."""
 
     field = serializers.CharField()
     label = serializers.CharField(source="change.label")
     before = serializers.CharField(source="change.before")
     after = serializers.CharField(source="change.after")
-    lines = LineShape(source="change.lines", many=True)
+    lines = TemplateLineShape(source="change.lines", many=True)
     yours = serializers.BooleanField(help_text="Its owners changed it since it was installed: taken only if named.")
 
 
-class UpdateShape(serializers.Serializer[updating.Update]):
+class TemplateUpdateShape(serializers.Serializer[updating.Update]):
     """``asked``: text slots that the newer version has and the installed one had not."""
 
     template = serializers.UUIDField(source="template.pk")
     installed = serializers.IntegerField(source="installed.number")
     newer = serializers.IntegerField(source="newer.number")
     note = serializers.CharField(source="newer.note")
-    parts = PartShape(many=True)
-    asked = SlotShape(many=True)
+    parts = TemplatePartShape(many=True)
+    asked = TemplateSlotShape(many=True)
 
 
-class UpdateRequest(serializers.Serializer[Any]):
+class TemplateUpdate(serializers.Serializer[Any]):
     fields_taken = serializers.ListField(
         child=serializers.CharField(),
         required=False,
@@ -233,10 +233,10 @@ class OneTemplate(TemplatesAPI):
 class Install(TemplatesAPI):
     access = {"POST": "template.install"}
 
-    @extend_schema(operation_id="templates_install", request=InstallRequest, responses={201: InstalledShape})
+    @extend_schema(operation_id="templates_install", request=TemplateInstall, responses={201: InstalledShape})
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
         """A personal assistant of the caller's, its slots filled."""
-        entered = self.parsed(InstallRequest)
+        entered = self.parsed(TemplateInstall)
         made = installing.install(
             self.row(pk),
             workspace=self.workspace,
@@ -252,10 +252,10 @@ class Install(TemplatesAPI):
 class Rate(TemplatesAPI):
     access = {"PUT": "template.rate", "DELETE": "template.rate"}
 
-    @extend_schema(operation_id="templates_rate", request=RatingRequest, responses=TemplateShape)
+    @extend_schema(operation_id="templates_rate", request=TemplateStars, responses=TemplateShape)
     def put(self, request: Request, slug: str, pk: UUID) -> Response:
         """One to five stars in place of what was given before, from who installed it."""
-        rating.rate(self.row(pk), self.membership, self.parsed(RatingRequest)["stars"])
+        rating.rate(self.row(pk), self.membership, self.parsed(TemplateStars)["stars"])
         return self.answer(pk)
 
     @extend_schema(operation_id="templates_unrate", responses={204: None})
@@ -272,18 +272,18 @@ class Update(TemplatesAPI):
         rows = rows.select_related("latest__credential", "live__credential", "workspace")
         return get_object_or_404(rows, handle__iexact=handle)
 
-    @extend_schema(operation_id="assistants_template_update", responses={200: UpdateShape, 204: None})
+    @extend_schema(operation_id="assistants_template_update", responses={200: TemplateUpdateShape, 204: None})
     def get(self, request: Request, slug: str, handle: str) -> Response:
         """What a newer version of its template would change; 204 where there is none."""
         found = updating.update_of(self.assistant(handle))
         if found is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return self.shown(UpdateShape, found)
+        return self.shown(TemplateUpdateShape, found)
 
-    @extend_schema(operation_id="assistants_template_take", request=UpdateRequest, responses=InstalledShape)
+    @extend_schema(operation_id="assistants_template_take", request=TemplateUpdate, responses=InstalledShape)
     def post(self, request: Request, slug: str, handle: str) -> Response:
         """Take part or all of it as a new version; the rest is told no more."""
-        sent = self.parsed(UpdateRequest)
+        sent = self.parsed(TemplateUpdate)
         assistant = self.assistant(handle)
         updating.take(assistant, self.person, sent.get("fields_taken"), sent.get("texts"))
         return self.shown(InstalledShape, self.assistant(handle))

@@ -394,6 +394,7 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "datasources.models.SyncRun.State",
         "SourceStateEnum": "datasources.models.DataSource.State",
         "NodeStatusEnum": "datasources.models.Node.Status",
+        "TemplateStateEnum": "gallery.models.Template.State",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
