@@ -42,7 +42,7 @@ LABELS = {
 
 IN_LINES = frozenset({"instructions", "knowledge", "starters"})
 CONTEXT = 3
-NOT_YOURS = "something that you may not read"
+NOT_YOURS = "Something changed that you may not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def differences(
         if before == after and not (field == "knowledge" and old and _reads(old) != _reads(new)):
             continue
         if before == after:
-            before, after = f"{before}\n({NOT_YOURS})", f"{after}\n({NOT_YOURS}, changed)"
+            after += f"\n{NOT_YOURS}"
         lines = line_diff(before, after) if field in IN_LINES else ()
         changes.append(Change(field, label, before, after, lines))
     return changes

@@ -110,12 +110,12 @@ def test_publishing_vetting_and_review_show_in_the_bar(client, cast, source):
     build(client, **filled(source))
 
     published = edit(client, **filled(source, do="publish")).content.decode()
-    assert "Published: whoever may read its sources can ask it" in published
+    assert "Published: whoever may read all that it needs can ask it" in published
     client.force_login(cast.admin.user)
     assert "Vetted: offered to everyone" in edit(client, **filled(source, do="vet")).content.decode()
     client.force_login(cast.builder.user)
-    review = edit(client, **filled(source, do="save", name="Leave")).content.decode()
-    assert "In review" in review
+    draft = edit(client, **filled(source, do="save", name="Leave")).content.decode()
+    assert "Draft: people still get the vetted version" in draft
     assert made().live.name == "Leave policy"
 
 
@@ -221,3 +221,32 @@ async def test_a_trial_says_what_is_wrong_with_the_form(async_client, cast):
     )
     assert response.status_code == 400
     assert "Temperature" in response.content.decode()
+
+
+def test_the_spaces_that_knowledge_needs_are_told_as_it_is_ticked(client, cast, source):
+    leadership = factories.space(cast.workspace, cast.builder, name="Leadership")
+    board = factories.source(cast.workspace, grant_to=leadership)
+    theirs = factories.source(cast.workspace, grant_to=factories.space(cast.workspace, cast.admin, name="Takeover"))
+    url = reverse("assistant_needs", args=["acme"])
+    assert "Leadership" in client.post(url, filled(board)).content.decode()
+    assert "have to be in" not in client.post(url, filled(source)).content.decode()
+    assert "Leadership" not in client.post(url, filled(board, retrieval="none")).content.decode()
+    assert "Takeover" not in client.post(url, filled(theirs)).content.decode()
+    build(client, **filled(board))
+    assert "Leadership" in client.get(reverse("assistant_edit", args=["acme", "leave-policy"])).content.decode()
+
+
+def test_every_field_of_a_version_comes_back_into_the_form(client, source):
+    fields = {"retrieval": "newest", "tags": "HR, travel", "shows_instructions": "on", "note": "First"}
+    build(client, **filled(source, **fields))
+    version = made().latest
+    assert (version.retrieval, version.tags, version.note) == ("newest", ["hr", "travel"], "First")
+    assert made().shows_instructions
+    html = client.get(reverse("assistant_edit", args=["acme", "leave-policy"])).content.decode()
+    assert 'value="newest" id="id_retrieval_1" checked' in html.replace(" required", "")
+    assert 'value="hr, travel"' in html
+    before = made().versions.count()
+    edit(client, **filled(source, **{**fields, "tags": "hr, travel", "note": "Nothing changed"}))
+    assert made().versions.count() == before
+    edit(client, **filled(source, retrieval="none"))
+    assert (made().latest.knowledge, made().latest.retrieval) == ([], "none")
