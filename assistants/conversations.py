@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from assistants import planning
+from assistants.answerers import choose
 from assistants.answering.spec import Said
 from assistants.errors import Refused
 from assistants.likeness import rounds
@@ -35,7 +36,7 @@ Asked = tuple[Message, Message]
 
 def start_conversation(membership: Membership, assistant: Assistant | None = None) -> Conversation:
     """An empty conversation, with this assistant unless a question names another."""
-    choice = planning.choose(membership, assistant)
+    choice = choose(membership, assistant)
     return Conversation.objects.create(
         workspace_id=membership.workspace_id, owner_id=membership.user_id, assistant=choice.assistant
     )

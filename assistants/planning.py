@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from assistants import mentions
+from assistants.answerers import (
+    Choice,
+    asked_in,
+    assistants_above,
+    choose,
+    fresh,
+    ids_of,
+    left_to_answer,
+    looked_for,
+    question_of,
+)
 from assistants.answering.spec import Said
 from assistants.answering.titles import title_from
-from assistants.defaults import defaults_of_member
 from assistants.errors import Refused
 from assistants.models import Assistant, AssistantVersion, Conversation, Message
 from assistants.presenting import shown_answers
@@ -24,12 +31,10 @@ from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import BUSY
 from assistants.specs import BUILT_IN, fields_of, spec_of
 from datasources import narrowing
-from datasources.access import readable_branches
 from datasources.reading import EVERYTHING, Knowledge, Scope, SourceReader, open_reader
 from datasources.retrieval.types import Branch
 from portal.credentials import chat_model
-from portal.models import Budget, Credential, Membership
-from portal.prepared import Prepared
+from portal.models import Credential, Membership
 from portal.providers.errors import ProviderError
 from portal.providers.types import ChatModel, ChatRequest, StreamItem
 from portal.spending.accounts import Account
@@ -38,17 +43,6 @@ from portal.spending.offers import may_choose
 LONGEST_QUESTION = 20_000
 LONGEST_PATH = 24
 """Messages of the branch that are looked at for history; the prompt's budget is spent long before."""
-_SOME, _SOMEWHERE = 1_000_000_007, UUID(int=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Who answers. Without an assistant: a plain one that searches all that its reader may read."""
-
-    assistant: Assistant | None
-    version: AssistantVersion | None
-    branches: Callable[[], tuple[Branch, ...]]
-    """What the person may read; asked for once at most."""
 
 
 class NoModel:
@@ -62,40 +56,10 @@ class NoModel:
         yield  # an async generator, as the protocol has it
 
 
-def fresh(membership: Membership) -> Membership:
-    """The same membership as it is now, with all that an answer needs of its workspace. Raises Refused."""
-    found = _FRESH.first(membership.pk)
-    if found is None:
-        raise Refused("not_found", "You are not in this workspace any more.")
-    return found
-
-
-def _fresh(membership: UUID) -> QuerySet[Membership]:
-    rows = Membership.objects.active().filter(pk=membership).order_by()
-    # Whether any budget is to be looked for costs no question of its own.
-    rows = rows.annotate(has_budgets=Exists(Budget.objects.filter(workspace=OuterRef("workspace_id"))))
-    rows = rows.annotate(space_defaults=ArraySubquery(defaults_of_member().values("assistant")))
-    return rows.select_related("user", "workspace__default_credential", "workspace__embedding_credential")
-
-
 def _account(asker: Membership, assistant: UUID | None) -> Account:
     """Who pays. One query where the workspace has budgets; none where it has not. ``asker`` is ``fresh``."""
     opened = Account.opened if getattr(asker, "has_budgets", True) else Account
     return opened(asker.workspace, asker.user, assistant)
-
-
-def _runnable(workspace: UUID, user: int) -> QuerySet[Assistant]:
-    rows = Assistant.objects.filter(workspace=workspace).order_by().with_owner(user)
-    return rows.select_related("live__credential")
-
-
-# Each question waits for these, and Django needs longer to write them than the database to answer.
-_FRESH = Prepared(_fresh, _SOMEWHERE)
-_DEFAULT = Prepared(lambda w, u: _runnable(w, u).filter(is_default=True), _SOMEWHERE, _SOME)
-_BY_HANDLE = Prepared(
-    lambda w, u, handle: _runnable(w, u).filter(handle__iexact=handle), _SOMEWHERE, _SOME, "some-handle"
-)
-_BY_ID = Prepared(lambda w, u, id: _runnable(w, u).filter(pk=id), _SOMEWHERE, _SOME, UUID(int=2))
 
 
 def plan_question(
@@ -117,7 +81,7 @@ def plan_question(
     """
     asker = fresh(membership)
     content = checked(content)
-    named = _named(asker, content, assistants)
+    named = asked_in(asker, content, assistants)
     title = title_from(mentions.without(content, [c.assistant.handle for c in named if c.assistant]))
     if isinstance(conversation, UUID):
         conversation = conversation_of(asker, conversation)
@@ -141,7 +105,7 @@ def plan_question(
         author=asker.user,
         content=content,
         narrow=_narrowed(narrow, choice),
-        then=_ids(named[1:]),
+        then=ids_of(named[1:]),
         via=via,
     )
     return _plan(asker, conversation, question, choice, new=(*new, question), title=title, goes_on=len(named) > 1)
@@ -158,10 +122,10 @@ def plan_edit(membership: Membership, question: Message, content: str, narrow: I
     if question.role != Message.Role.USER:
         raise Refused("invalid", "Only a question can be edited.")
     content = checked(content)
-    named = _named(asker, content)
+    named = asked_in(asker, content)
     before = None if named else question.replies.order_by("-created").first()
     choice = named[0] if named else choose(asker, (before.assistant if before else None) or conversation.assistant)
-    then = _ids(named[1:]) if named else question.then
+    then = ids_of(named[1:]) if named else question.then
     edited = Message(
         conversation=conversation,
         parent_id=question.parent_id,
@@ -209,7 +173,7 @@ def plan_next(membership: Membership, answer: Message) -> Plan | None:
     question = question_of(answer)
     if question is None:
         return None
-    for waiting in left_to_answer(question, _assistants_above(answer)):
+    for waiting in left_to_answer(question, assistants_above(answer)):
         try:
             choice = choose(asker, waiting)
         except Refused:
@@ -218,33 +182,6 @@ def plan_next(membership: Membership, answer: Message) -> Plan | None:
             continue
         return _plan(asker, answer.conversation, question, choice, after=answer.pk, goes_on=True)
     return None
-
-
-def question_of(answer: Message) -> Message | None:
-    """The question that this answers, perhaps after others who were asked it too."""
-    at = answer.parent
-    while at is not None and at.role == Message.Role.ASSISTANT:
-        at = at.parent
-    return at
-
-
-def left_to_answer(question: Message, answered: Collection[UUID | None]) -> list[UUID]:
-    """Of those who were to answer after the first, the ones who have not, in order."""
-    return [one for one in question.then if one not in answered]
-
-
-def _assistants_above(answer: Message) -> set[UUID | None]:
-    """Who has answered the same question, down to this answer."""
-    found: set[UUID | None] = set()
-    at: Message | None = answer
-    while at is not None and at.role == Message.Role.ASSISTANT:
-        found.add(at.assistant_id)
-        at = at.parent
-    return found
-
-
-def _ids(named: Iterable[Choice]) -> list[UUID]:
-    return [choice.assistant.pk for choice in named if choice.assistant]
 
 
 def plan_trial(membership: Membership, fields: Mapping[str, Any], content: str, history: tuple[Said, ...] = ()) -> Plan:
@@ -280,70 +217,6 @@ def _narrowed(narrow: Iterable[Branch], choice: Choice) -> narrowing.Entries:
         return narrowing.checked(branches, choice.branches())
     except narrowing.OutOfReach as error:
         raise Refused(error.code, str(error)) from error
-
-
-def _named(asker: Membership, content: str, handles: Sequence[str] = ()) -> list[Choice]:
-    """Who is asked by name, in order: ``handles``, each of which must be there, else those mentioned that are. Raises Refused."""
-    wanted = list(dict.fromkeys(handle.lower().removeprefix("@") for handle in handles))
-    found = [choose(asker, handle) for handle in wanted[: mentions.MOST + 1]] if wanted else _mentioned(asker, content)
-    if len(found) > mentions.MOST:
-        raise Refused("invalid", f"A question can be put to {mentions.MOST} assistants at most.")
-    return found
-
-
-def _mentioned(asker: Membership, content: str) -> list[Choice]:
-    """What is mentioned and not there, or not for this person, is text. One query where anything is mentioned."""
-    handles = mentions.handles_in(content)
-    if not handles:
-        return []
-    branches = cache(lambda: readable_branches(asker))
-    rows = {row.handle.lower(): row for row in _runnable(asker.workspace_id, asker.user_id).filter(handle__in=handles)}
-    found = [rows[handle] for handle in handles if handle in rows and rows[handle].offered_to(asker, branches)]
-    return [Choice(row, row.runs_for(asker), branches) for row in found]
-
-
-def choose(membership: Membership, assistant: Assistant | UUID | str | None) -> Choice:
-    """The assistant that was asked, by row, id or handle, as this person may run it; without one the default of their spaces, else
-    the workspace's, else the plain one. One query, and one more for each default of a space that is not for them. Raises
-    Refused."""
-
-    @cache
-    def branches() -> tuple[Branch, ...]:
-        return readable_branches(membership)
-
-    who = (membership.workspace_id, membership.user_id)
-    if assistant is None:
-        found = _by_default(membership, branches)
-        if found is None:
-            return Choice(None, None, branches)
-    else:
-        if isinstance(assistant, str):
-            found = _BY_HANDLE.first(*who, assistant)
-        else:
-            found = _BY_ID.first(*who, assistant if isinstance(assistant, UUID) else assistant.pk)
-        if found is None or not found.offered_to(membership, branches):
-            name = str(assistant).removeprefix("@")[:40]
-            raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")
-    return Choice(found, found.runs_for(membership), branches)
-
-
-def _by_default(membership: Membership, branches: Callable[[], tuple[Branch, ...]]) -> Assistant | None:
-    """Restricted spaces first: what was chosen for few knows them better than what was chosen for all."""
-    who = (membership.workspace_id, membership.user_id)
-    for of_space in _space_defaults(membership):
-        found = _BY_ID.first(*who, of_space)
-        if found is not None and found.offered_to(membership, branches):
-            return found
-    found = _DEFAULT.first(*who)
-    return found if found is not None and found.offered_to(membership, branches) else None
-
-
-def _space_defaults(membership: Membership) -> list[UUID]:
-    """They come along with ``fresh``, so that no question waits for them; others ask."""
-    if not hasattr(membership, "space_defaults"):
-        found = _FRESH.first(membership.pk)
-        return found.space_defaults if found else []  # type: ignore[attr-defined]
-    return membership.space_defaults
 
 
 def conversation_of(membership: Membership, id: UUID) -> Conversation:
@@ -396,7 +269,7 @@ def _plan(
     if conversation in new:
         conversation.head = answer
     who = choice.assistant.pk if choice.assistant else None
-    asked = Said("user", question.content, query=_looked_for(question, who))
+    asked = Said("user", question.content, query=looked_for(question, who))
     if after is None:
         turns = [*_history(asker, question.parent_id, who), asked]
     else:
@@ -405,16 +278,6 @@ def _plan(
         turns = [*before[:at], asked, *before[at + 1 :]]
     rows = Rows(conversation, question, answer, (*new, answer), title)
     return Plan(asker, spec, turns, reader, account, used, rows, note_on(reader.scope), goes_on)
-
-
-def _looked_for(question: Message, who: UUID | None) -> str:
-    """What of a question is looked for: not the names of those who are asked. One query where anything is mentioned."""
-    handles = mentions.handles_in(question.content)
-    if not handles:
-        return ""
-    asked = Q(pk__in=[*question.then, who]) | Q(pk__in=Message.objects.filter(parent=question.pk).values("assistant"))
-    known = Assistant.objects.filter(asked, handle__in=handles)
-    return mentions.without(question.content, list(known.values_list("handle", flat=True)))
 
 
 def knowledge_of(version: AssistantVersion | None) -> Knowledge:

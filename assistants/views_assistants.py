@@ -11,11 +11,12 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from assistants.answerers import choose
 from assistants.drafts import checked_handle
 from assistants.errors import Refused
 from assistants.models import Assistant, Conversation
 from assistants.needs import in_words, spaces_needed
-from assistants.planning import choose, knowledge_of
+from assistants.planning import knowledge_of
 from assistants.reads import what_it_reads
 from assistants.reads_tree import tree_of
 from assistants.rendering import answer_html

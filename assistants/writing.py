@@ -13,13 +13,13 @@ from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any
 
+from assistants.answerers import fresh
 from assistants.answering import variables
 from assistants.answering.condense import said_by
 from assistants.answering.fences import unfenced
 from assistants.answering.spec import Meter
 from assistants.drafts import LONGEST_INSTRUCTIONS, MOST_STARTERS
 from assistants.errors import Refused
-from assistants.planning import fresh
 from assistants.runs.purse import Purse
 from portal import usage
 from portal.credentials import NO_MODEL, chat_model

@@ -3,9 +3,9 @@
 import pytest
 
 from assistants import lifecycle
+from assistants.answerers import choose, fresh
 from assistants.errors import Refused
 from assistants.models import SpaceDefault
-from assistants.planning import choose, fresh
 from portal.models import AuditEvent, Space
 from tests import factories
 from tests.assistants.lives import make, published, vetted, whole
