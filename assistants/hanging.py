@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,6 +19,7 @@ from assistants.views_filing import rail_context
 from datasources.uses import uses
 from portal.models import Membership, Workspace
 from portal.registry import Assistants, PaletteSource, Panel, RailSection, Step, registries
+from portal.spending import standing
 
 
 def _made_an_assistant(workspace: Workspace) -> bool:
@@ -27,10 +30,20 @@ def _asked(workspace: Workspace) -> bool:
     return Conversation.objects.filter(workspace=workspace).exists()
 
 
+def _budgets(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:
+    """What it may spend, for its owners and admins. One query where it has no budget."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    if not (membership.is_admin or membership.user in assistant.owners.all()):
+        return None
+    found = standing.of_assistant(assistant.workspace_id, assistant.pk)
+    return {"standings": found} if found else None
+
+
 registries.rail.add("assistants", RailSection("assistants/_rail_assistants.html", at_hand_context, weight=5))
 registries.assistants = Assistants(names_of, id_of)
 registries.rail.add("conversations", RailSection("assistants/_rail.html", rail_context, weight=10))
 registries.panel("home").add("composer", Panel("assistants/_home.html", home_context, weight=0))
+registries.panel("assistant").add("budgets", Panel("assistants/_budgets.html", _budgets, weight=40))
 registries.panel("source").add("assistants", Panel("assistants/_used_by.html", panel, weight=0))
 registries.panel("table").add("assistants", Panel("assistants/_asks_table.html", table_panel, weight=0))
 uses.add("assistants", used_by)
