@@ -7,11 +7,11 @@ a workspace that has a thousandth. ``--share 0.1`` makes all of it a tenth.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -147,8 +147,8 @@ def _count(running: Portal, one: str) -> dict[str, tuple[int, int]]:
 
 
 def _browser(running: Portal, who: str) -> httpx.Client:
-    cookie = running.python("-c", SIGN_IN.replace(ADMIN, who)).splitlines()[-1]
-    return httpx.Client(base_url=running.url, headers={"Cookie": cookie}, timeout=60)
+    name, _, value = running.python("-c", SIGN_IN.replace(ADMIN, who)).splitlines()[-1].partition("=")
+    return httpx.Client(base_url=running.url, cookies={name: value}, timeout=60)
 
 
 def _pages(part: Part, running: Portal, look: Look, one: str, counted: tuple[int, int], small: tuple[int, int]) -> None:
@@ -172,13 +172,10 @@ def _timed(browser: httpx.Client, path: str) -> float:
 def _typing(part: Part, running: Portal) -> None:
     """What is suggested while a question is typed: each time a text that was not there before."""
     with _browser(running, MEMBER) as browser:
-        home = browser.get("/w/demo/")
-        token = home.cookies.get("csrftoken", "") or browser.cookies.get("csrftoken", "")
-        headers = {
-            "X-CSRFToken": token,
-            "Referer": f"{running.url}/w/demo/",
-            "Cookie": f"{browser.headers['Cookie']}; csrftoken={token}",
-        }
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get("/w/demo/").text)
+        if found is None:
+            raise RuntimeError("The home page has no form to type into")
+        headers = {"X-CSRFToken": found[1], "Referer": f"{running.url}/w/demo/"}
         seconds = [_suggested(browser, headers, f"{WORDS[n % len(WORDS)]} {n}") for n in range(WARM + 2 * ROUNDS)][
             WARM:
         ]
@@ -186,9 +183,9 @@ def _typing(part: Part, running: Portal) -> None:
     part.goal("suggestion while typing, p95", 1000 * percentile(seconds, 0.95), TYPING_MS, "ms")
 
 
-def _suggested(browser: httpx.Client, headers: dict[str, Any], text: str) -> float:
+def _suggested(browser: httpx.Client, headers: dict[str, str], text: str) -> float:
     began = time.perf_counter()
-    answer = browser.post("/w/demo/fits/", data={"text": text}, headers=headers)
+    answer = browser.post("/w/demo/ask/fits/", data={"text": text}, headers=headers)
     seconds = time.perf_counter() - began
     if answer.status_code != 200:
         raise RuntimeError(f"Nothing was suggested: {answer.status_code} {answer.text[:300]}")

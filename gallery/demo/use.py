@@ -279,7 +279,7 @@ def _judge(company: Company, thumbs: Mapping[str, Any]) -> None:
     for answer in answers.only("pk", "author_id", "version_id", "found", "finished"):
         if chance.random() > THUMBS:
             continue
-        up = chance.random() < (0.9 if answer.found else 0.15)
+        up = chance.random() < (0.94 if answer.found else 0.3)
         said = chance.random() < 0.35
         told = {} if up or not said else dict(chance.choice(thumbs["thumbs_down"]))
         told |= {"comment": chance.choice(thumbs["thumbs_up"])} if up and said else {}
