@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_GET, require_POST
 
 from assistants.errors import Refused
@@ -26,6 +27,7 @@ from portal.models import Membership
 from portal.pages import is_fragment, paged, sentence
 
 PAGE = 48
+_MARKER = re.compile(r"\[(\d{1,2})\]")
 
 
 @workspace_view("template.view")
@@ -78,6 +80,7 @@ def template(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
         "blueprint": card.blueprint,
         "version": row.shown,
         "answer": sample_html(card.blueprint),
+        "instructions": answer_html(card.blueprint.instructions, (), row.pk),
         "steps": range(5, 0, -1),
         "may_rate": rating.may_rate(membership, row),
         "given": given.stars if given else 0,
@@ -104,7 +107,8 @@ def decide_url(membership: Membership, row: Template) -> str:
 
 def sample_html(blueprint: Blueprint) -> SafeString:
     """The sample's answer as answers look. Its numbers lead nowhere: the documents are made up."""
-    return answer_html(blueprint.sample_answer, [], f"sample-{blueprint.slug}")
+    html = answer_html(blueprint.sample_answer, (), f"sample-{blueprint.slug}")
+    return mark_safe(_MARKER.sub(r'<span class="cite">\1</span>', html))  # noqa: S308  cleaned, and digits put in
 
 
 @workspace_view("template.rate")
@@ -141,9 +145,10 @@ def settle(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
 
 
 def to_start_from(request: HttpRequest, _page: Any) -> dict[str, Any]:
-    """For the page on which a new assistant is begun: the featured templates. One query."""
+    """For the page on which a new assistant is begun: the featured templates, else the best rated."""
     membership: Membership = request.membership  # type: ignore[attr-defined]
-    return {"cards": [shelf.card(row) for row in shelf.featured(membership)][:6]}
+    rows = list(shelf.featured(membership)) or list(shelf.found(membership)[:6])
+    return {"cards": [shelf.card(row) for row in rows[:6]]}
 
 
 def origin(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:
