@@ -17,6 +17,7 @@ from django.urls import reverse
 from assistants.drafts import checked_handle, free_handle
 from assistants.errors import Refused
 from assistants.reads import what_it_reads
+from assistants.rendering import answer_html
 from assistants.views_builder import entry_of
 from datasources.models import DataSource
 from datasources.picking import Picker, picker, read_choice
@@ -170,6 +171,7 @@ def _look(request: WorkspaceRequest, template: Template, blueprint: Blueprint, e
     context = _around(request, template, blueprint, entered, 2) | {
         "carried": carried,
         "version": version,
+        "instructions": answer_html(version.instructions, (), template.pk),
         "reads": what_it_reads(request.membership, version),
         "empty": [slot.label for slot in blueprint.knowledge if not entered.knowledge.get(slot.name)],
         "handle_url": reverse("assistant_handle", args=[request.workspace.slug]),

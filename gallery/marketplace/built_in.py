@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from gallery.marketplace import blueprint as blueprints
 from gallery.marketplace.updating import tell_of_newer
@@ -17,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 FOLDER = Path(__file__).resolve().parent.parent / "built_in"
 MOST_BYTES = 100_000
+FEATURED = frozenset({"general-meetings", "people-policies", "sales-account-brief", "support-replies"})
+"""What stands in the row on top to begin with; from then on the operator decides."""
 # Two web processes that start at once: the second waits, and finds nothing left to do.
 _LOCK = 0x61_74_72_69_75_6D_74
 
@@ -44,7 +47,7 @@ def sync(folder: Path = FOLDER) -> int:
     return len(changed) + len(gone)
 
 
-def _rows() -> blueprints.Any:
+def _rows() -> QuerySet[Template]:
     """Of the product: an operator's own ones came from no file."""
     return Template.objects.filter(workspace=None).exclude(latest__digest="")
 
@@ -56,7 +59,7 @@ def _known() -> dict[str, str]:
 
 def _keep(slug: str, raw: bytes, digest: str) -> None:
     read = blueprints.read({"slug": slug} | plain_yaml.read(raw, most=MOST_BYTES))
-    template, _made = Template.objects.get_or_create(workspace=None, slug=slug)
+    template, _made = Template.objects.get_or_create(workspace=None, slug=slug, defaults={"featured": slug in FEATURED})
     number = template.versions.count() + 1
     version = TemplateVersion.objects.create(template=template, number=number, digest=digest, **read.version_fields())
     template.latest, template.department, template.task = version, read.department, read.task

@@ -14,7 +14,6 @@ from django.utils.text import slugify
 from assistants.acting import membership_in
 from assistants.errors import Refused
 from assistants.models import Assistant
-from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource
 from gallery.marketplace.blueprint import Blueprint, of_version
 from gallery.marketplace.checking import Finding, check
@@ -25,6 +24,24 @@ from portal.models import User, Workspace
 from portal.notices import admins_of, tell
 
 State = Template.State
+_ELSEWHERE = "your documents"
+# What a kind of source is to a stranger.
+_PLACES = {
+    "folder": "a folder of your documents",
+    "google_drive": "your folders in Google Drive",
+    "website": "your web pages",
+    "api": "what your programs write in",
+    "elasticsearch": "your search index",
+    "notion": "your Notion pages",
+    "notion_export": "your Notion pages",
+    "slack": "your Slack channels",
+    "slack_export": "your Slack channels",
+    "intercom": "your Intercom conversations",
+    "github": "your repositories",
+    "jira": "your Jira projects",
+    "salesforce": "your Salesforce records",
+    "confluence": "your Confluence spaces",
+}
 
 
 class Unconfirmed(Refused):
@@ -76,12 +93,9 @@ def _knowledge_slots(assistant: Assistant) -> tuple[Slot, ...]:
         return (Slot("knowledge_1", KNOWLEDGE, "what it should read", "Narrow is better: only what the task needs."),)
     ids = [UUID(str(row["data_source"])) for row in version.knowledge]
     kinds = DataSource.objects.filter(workspace=assistant.workspace_id, pk__in=ids).values_list("kind", flat=True)
-    labels = list(dict.fromkeys(CONNECTORS[kind].label if kind in CONNECTORS else kind for kind in sorted(kinds)))
+    labels = list(dict.fromkeys(_PLACES.get(kind, _ELSEWHERE) for kind in sorted(kinds)))
     return tuple(
-        Slot(
-            f"knowledge_{at}", KNOWLEDGE, f"your part of {label}", f"Comes from {label}; other places may fit as well."
-        )
-        for at, label in enumerate(labels, 1)
+        Slot(f"knowledge_{at}", KNOWLEDGE, label, "Other places may fit as well.") for at, label in enumerate(labels, 1)
     )
 
 

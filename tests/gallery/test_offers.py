@@ -74,7 +74,7 @@ def test_nothing_of_the_company_goes_along(cast, assistant):
     ):
         assert own not in everything, own
     (slot,) = version.slots
-    assert (slot["kind"], slot["label"]) == ("knowledge", "your part of Slack")
+    assert (slot["kind"], slot["label"]) == ("knowledge", "your Slack channels")
 
 
 LEAKS = [
