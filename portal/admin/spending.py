@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from portal.admin.base import GovernAdmin, Refusable
@@ -30,10 +30,9 @@ SECTION = "Spending"
 def bar(one: standing.Standing) -> SafeString:
     """How full a budget is, drawn and said."""
     return format_html(
-        '<span class="govern-bar" data-near="{}"><progress max="100" value="{}" aria-label="{} percent spent"></progress> '
-        "<span>{} % · {} left</span></span>",
-        "yes" if one.is_near else "no",
-        one.percent,
+        '<span class="govern-bar"><span class="govern-track" {} aria-hidden="true"><i style="width: {}%"></i></span> '
+        "<span>{} % spent, {} left</span></span>",
+        mark_safe("data-near") if one.is_near else "",
         one.percent,
         one.percent,
         one.left_words,
@@ -69,6 +68,8 @@ class BudgetForm(Refusable):
         super().__init__(*args, **kwargs)
         if self.instance.contact is not None:
             self.fields["ask"].initial = self.instance.contact.email
+        if self.instance.limit is not None:
+            self.initial["limit"] = f"{self.instance.limit.normalize():f}"
 
 
 def _person(workspace: Workspace, address: str, name: str) -> User | None:

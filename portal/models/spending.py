@@ -78,7 +78,12 @@ class Budget(models.Model):
         ordering = ["covers", "period", "created"]
 
     def __str__(self) -> str:
-        return f"{self.get_covers_display()}, {self.get_period_display().lower()}"
+        whom = {
+            self.Covers.WORKSPACE: "The whole workspace",
+            self.Covers.PERSON: self.user or "Each person",
+            self.Covers.ASSISTANT: "One assistant" if self.assistant else "Each assistant",
+        }
+        return f"{whom[self.Covers(self.covers)]}, {self.get_period_display().lower()}"
 
 
 class Spending(models.Model):

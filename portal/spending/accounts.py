@@ -170,12 +170,12 @@ def over(full: holding.NoRoom) -> OverBudget:
     """The refusal in words. Two queries at most."""
     budget = full.taking.budget
     anew = periods.midnight(periods.end_of(budget.period, full.starts))
-    left, limit = amount(budget, full.left), amount(budget, budget.limit)
+    limit = amount(budget, budget.limit)
     whose = whose_is(budget)
     if full.left <= 0:
         what = f"{whose} is used up: {limit}."
     else:
-        what = f"{whose} has {left} of {limit} left, and this may need up to {amount(budget, full.taking.amount)}."
+        what = f"{whose} has {left_of(budget, full.left)} left, and this may need up to {amount(budget, full.taking.amount)}."
     words = f"{what} It starts anew on {date_format(timezone.localtime(anew), 'j F Y, H:i e')}. {whom_to_ask(budget)}"
     log.info("over budget", budget=str(budget.pk), subject=full.taking.subject, left=str(full.left))
     return OverBudget(words, max(0.0, (anew - timezone.now()).total_seconds()))
@@ -199,6 +199,11 @@ def amount(budget: Budget, number: Decimal) -> str:
     if budget.unit == Budget.Unit.TOKENS:
         return f"{int(number):,}".replace(",", "\u202f") + " tokens"
     return money(number, budget.workspace.currency)
+
+
+def left_of(budget: Budget, left: Decimal) -> str:
+    """``480 of 600 tokens``, ``3.20 of 25.00 USD``."""
+    return f"{amount(budget, left).rpartition(' ')[0]} of {amount(budget, budget.limit)}"
 
 
 def money(number: Decimal, currency: str) -> str:

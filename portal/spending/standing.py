@@ -14,7 +14,7 @@ from django.db.models import Count, F, Q, Sum
 
 from portal.models import Budget, Membership, Spending, UsageRecord, User, Workspace
 from portal.spending import budgets, holding, periods
-from portal.spending.accounts import amount, money, whom_to_ask, whose_is
+from portal.spending.accounts import amount, left_of, money, whom_to_ask, whose_is
 from portal.spending.budgets import Applying
 
 NEAR = 0.8
@@ -66,7 +66,7 @@ class Standing:
 
     @property
     def left_words(self) -> str:
-        return f"{amount(self.budget, self.left)} of {amount(self.budget, self.budget.limit)}"
+        return left_of(self.budget, self.left)
 
     @property
     def spent_words(self) -> str:

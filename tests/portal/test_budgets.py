@@ -146,7 +146,7 @@ def test_what_is_reserved_is_settled_with_what_was_spent(cast, key, django_asser
     with pytest.raises(OverBudget) as refused:
         account(cast).hold(key, "big", sent=400, back=100)
     words = str(refused.value)
-    assert "Your budget for this month has 480 tokens of 600 tokens left" in words.replace("\u202f", " ")
+    assert "Your budget for this month has 480 of 600 tokens left" in words.replace("\u202f", " ")
     assert "may need up to 500 tokens" in words.replace("\u202f", " ")
     assert "Ask Ada Admin for more" in words
     assert refused.value.retry_after > 0
@@ -170,7 +170,7 @@ def test_money_needs_prices_and_counts_what_calls_cost(cast, key):
     assert sums(budget=row) == (0, Decimal("0.006"))
     spend(cast, key, 200, 100, hold=call)
     assert sums(budget=row) == (Decimal("0.0012"), 0)
-    with pytest.raises(OverBudget, match="Your|The workspace’s budget for today has 0.009 USD|0.01 USD"):
+    with pytest.raises(OverBudget, match=r"The workspace’s budget for today has 0.0\d+ of 0.01 USD left"):
         account(cast).hold(key, "big", sent=0, back=10_000)
 
 
@@ -302,7 +302,7 @@ def test_what_is_left_is_shown_to_whom_it_concerns(cast, key, client, django_ass
     client.force_login(cast.member.user)
     page = client.get("/me/spending/").content.decode()
     assert "850 tokens in 1 call" in page.replace("\u202f", " ")
-    assert "150 tokens of 1 000 tokens left" in page.replace("\u202f", " ")
+    assert "150 of 1 000 tokens left" in page.replace("\u202f", " ")
     assert "Ask Bea Builder for more" in page
     # A quiet line where one asks, for whom it concerns.
     assert "What is left" in client.get("/w/acme/").content.decode()
