@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
 from django.core.exceptions import ValidationError
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -20,10 +20,11 @@ from assistants import admin_adoption as admin_adoption
 from assistants import admin_use, lifecycle
 from assistants import admin_vetting as admin_vetting
 from assistants.errors import Refused
-from assistants.models import Assistant, AssistantVersion, Conversation, Message, UseDay
+from assistants.models import Assistant, AssistantVersion, Conversation, Message, UseDay, VettingRequest
 from assistants.vetting import open_request
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
+from portal.admin.filters import text_filter
 from portal.admin.overview import TEMPLATE, panel
 from portal.admin.site import site
 from portal.models import User, Workspace
@@ -197,7 +198,8 @@ class AssistantAdmin(GovernAdmin):
         )
         everything = super().get_queryset(request)
         rows = everything.filter(~Q(scope=Scope.PERSONAL) | Q(pk__in=everything.orphans().values("pk")))
-        return rows.annotate(asked_by=Coalesce(Subquery(asked), 0))
+        requests = VettingRequest.objects.filter(assistant=OuterRef("pk"), state=VettingRequest.State.OPEN)
+        return rows.annotate(asked_by=Coalesce(Subquery(asked), 0), asked_for=Exists(requests))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         row = super().get_object(request, object_id, from_field)
@@ -227,8 +229,8 @@ class AssistantAdmin(GovernAdmin):
         return version.name if version else ""
 
     @admin.display(boolean=True, description="waits for vetting")
-    def waits(self, row: Assistant) -> bool:
-        return row.in_review
+    def waits(self, row: Any) -> bool:
+        return bool(row.asked_for)
 
     @admin.display(ordering="asked_by", description="people in 30 days")
     def people(self, row: Any) -> int:
@@ -246,7 +248,11 @@ class ConversationAdmin(GovernAdmin):
     section, icon, weight = "Assistants", "forum", 80
     list_display = ("owner", "assistant", "messages_count", "shared", "created", "updated")
     list_display_links = None
-    list_filter = ("owner", "assistant", "shared_with_workspace")
+    list_filter = (
+        text_filter("who", "owner", "owner__name", "owner__email"),
+        text_filter("handle", "assistant", "assistant__handle"),
+        "shared_with_workspace",
+    )
     list_select_related = ("owner", "assistant", "workspace")
     ordering = ("-updated",)
 
@@ -273,7 +279,6 @@ class ConversationAdmin(GovernAdmin):
 
 def _overview(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
     return panel("Assistants", admin_use.numbers(workspace), [], "")
-
 
 
 registries.panel("govern").add("assistants", Panel(TEMPLATE, _overview, weight=20))

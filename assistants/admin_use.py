@@ -35,7 +35,7 @@ def numbers(workspace: Workspace | None) -> list[Number]:
     shown = [Number("Assistants offered", offered.count(), address)]
     if workspace is None:
         return shown
-    week = use.by_day(use.of_workspace(workspace), days_of(7))
+    week = use.of_workspace(workspace, days_of(7))
     return [
         *shown,
         Number("People who asked this week", week.everybody),
@@ -51,9 +51,7 @@ def _use(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
 
 
 def _use_charts(workspace: Workspace, days: Sequence[date]) -> list[Columns | Ranking]:
-    rows = use.of_workspace(workspace)
-    daily = use.by_day(rows, days)
-    weeks = use.by_week(rows, max(8, len(days) // 7))
+    daily = use.of_workspace(workspace, days)
     ups, downs = use.thumbs(use.thumbs_of_workspace(workspace), days)
     labels = [day_label(day) for day in days]
     answered = [asked - empty for asked, empty in zip(daily.questions, daily.unanswered, strict=True)]
@@ -63,8 +61,8 @@ def _use_charts(workspace: Workspace, days: Sequence[date]) -> list[Columns | Ra
         ),
         columns(
             "People active by week",
-            [day_label(day) for day, _people in weeks],
-            [Series("People", [people for _day, people in weeks])],
+            [day_label(day) for day, _people in daily.weeks],
+            [Series("People", [people for _day, people in daily.weeks])],
             heading="Week from",
         ),
         columns(

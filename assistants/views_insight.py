@@ -47,8 +47,8 @@ def _charts(found: Insight) -> list[Columns]:
         columns("People by day", labels, [Series("People", daily.people)], total=f"{thin(daily.everybody)} in all"),
         columns(
             "People by week",
-            [day_label(day) for day, _people in found.weeks],
-            [Series("People", [people for _day, people in found.weeks])],
+            [day_label(day) for day, _people in daily.weeks],
+            [Series("People", [people for _day, people in daily.weeks])],
             heading="Week from",
         ),
         columns("Thumbs", labels, [Series("Up", found.ups), Series("Down", found.downs, "bad")]),

@@ -42,7 +42,6 @@ class Insight:
 
     days: Sequence[date]
     use: use.Days
-    weeks: Sequence[tuple[date, int]]
     ups: Sequence[int]
     downs: Sequence[int]
     comments: Sequence[Comment]
@@ -57,15 +56,13 @@ def insight(reader: Membership, assistant: Assistant, number: int) -> Insight:
     today = timezone.localdate()
     days = [today - timedelta(days=back) for back in reversed(range(number))]
     since = timezone.make_aware(datetime.combine(days[0], time.min))
-    rows = use.of_assistant(assistant)
     ups, downs = use.thumbs(use.thumbs_of_assistant(assistant), days)
     key = f"insight:{assistant.workspace_id}:{assistant.pk}:{number}:{today}"
     heavy = kept(key, lambda: _heavy(assistant.pk, assistant, since), seconds=KEPT_SECONDS)
     topics, counted = heavy.value
     return Insight(
         days=days,
-        use=use.by_day(rows, days),
-        weeks=use.by_week(rows, max(8, number // 7)),
+        use=use.of_assistant(assistant, days),
         ups=ups,
         downs=downs,
         comments=comments(reader, assistant, since),

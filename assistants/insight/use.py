@@ -8,23 +8,30 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, UUIDField, Value, When
-from django.db.models.functions import TruncDate, TruncWeek
+from django.db import connection
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from assistants.models import Assistant, Feedback, UseDay
+from assistants.models import Assistant, Feedback
 from portal.models import Workspace
+
+LEAST_WEEKS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """By day, in the order of ``days``; ``everybody``: distinct people over all of them."""
+    """By day, in the order of ``days``; ``everybody``: distinct people over all of them.
+
+    ``weeks``: distinct people of each of the last weeks by its Monday, this one included; eight, or as many as the days hold.
+    """
 
     days: Sequence[date]
     people: Sequence[int]
     questions: Sequence[int]
     unanswered: Sequence[int]
     everybody: int
+    weeks: Sequence[tuple[date, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +45,76 @@ class OfOne:
     unanswered: int
 
 
-def of_workspace(workspace: Workspace) -> QuerySet[UseDay]:
-    return UseDay.objects.filter(workspace=workspace)
+# Rows of one person and day first, by hashing: counting distinct people straight away would sort all of them, once a column.
+_USE = """
+    WITH kept AS MATERIALIZED (
+        SELECT day, user_id, sum(questions) AS questions, sum(unanswered) AS unanswered FROM assistants_useday
+        WHERE {column} = %(of)s AND day >= LEAST(%(first)s, %(monday)s) AND day <= %(last)s GROUP BY day, user_id
+    )
+    SELECT 'day', day, count(*), sum(questions), sum(unanswered) FROM kept WHERE day >= %(first)s GROUP BY day
+    UNION ALL
+    SELECT 'week', week, count(*), 0, 0
+    FROM (SELECT DISTINCT date_trunc('week', day)::date AS week, user_id FROM kept WHERE day >= %(monday)s) weeks GROUP BY week
+    UNION ALL
+    SELECT 'all', NULL, count(*), 0, 0 FROM (SELECT DISTINCT user_id FROM kept WHERE day >= %(first)s) everybody
+"""
+_BY_ASSISTANT = """
+    SELECT kind, shown, count(*), sum(questions), sum(unanswered)
+    FROM (
+        SELECT CASE WHEN used.assistant_id IS NULL THEN 'none' WHEN a.scope = 'personal' THEN 'personal' ELSE 'offered' END AS kind,
+               CASE WHEN a.scope <> 'personal' THEN used.assistant_id END AS shown,
+               user_id, sum(questions) AS questions, sum(unanswered) AS unanswered
+        FROM (
+            SELECT assistant_id, user_id, sum(questions) AS questions, sum(unanswered) AS unanswered
+            FROM assistants_useday WHERE workspace_id = %(workspace)s AND day >= %(since)s GROUP BY assistant_id, user_id
+        ) used LEFT JOIN assistants_assistant a ON a.id = used.assistant_id
+        GROUP BY kind, shown, user_id
+    ) people
+    GROUP BY kind, shown ORDER BY count(*) DESC, sum(questions) DESC LIMIT %(most)s
+"""
 
 
-def of_assistant(assistant: Assistant) -> QuerySet[UseDay]:
-    return UseDay.objects.filter(assistant=assistant)
+def of_workspace(workspace: Workspace, days: Sequence[date]) -> Days:
+    return _days("workspace_id", workspace.pk, days)
 
 
-def by_day(rows: QuerySet[UseDay], days: Sequence[date]) -> Days:
-    """Two queries."""
-    within = rows.filter(day__gte=days[0], day__lte=days[-1]).order_by()
-    found = {
-        row["day"]: row
-        for row in within.values("day").annotate(
-            people=Count("user", distinct=True), asked=Sum("questions"), empty=Sum("unanswered")
-        )
-    }
-
-    def column(name: str) -> list[int]:
-        return [found[day][name] if day in found else 0 for day in days]
-
-    everybody = within.aggregate(number=Count("user", distinct=True))["number"]
-    return Days(days, column("people"), column("asked"), column("empty"), everybody)
+def of_assistant(assistant: Assistant, days: Sequence[date]) -> Days:
+    return _days("assistant_id", assistant.pk, days)
 
 
-def by_week(rows: QuerySet[UseDay], weeks: int) -> list[tuple[date, int]]:
-    """Distinct people of each of the last so many weeks, this one included, by its Monday. One query."""
+def _days(column: str, of: UUID, days: Sequence[date]) -> Days:
+    """One query."""
+    mondays = _mondays(max(LEAST_WEEKS, len(days) // 7))
+    found: dict[str, dict[date | None, tuple[int, int, int]]] = {"day": {}, "week": {}, "all": {}}
+    with connection.cursor() as cursor:
+        wanted = {"of": of, "first": days[0], "monday": mondays[0], "last": days[-1]}
+        cursor.execute(_USE.format(column=column), wanted)  # the column is one of two written above
+        for kind, day, *numbers in cursor.fetchall():
+            found[kind][day] = (int(numbers[0]), int(numbers[1]), int(numbers[2]))
+    nothing = (0, 0, 0)
+    daily = [found["day"].get(day, nothing) for day in days]
+    return Days(
+        days=days,
+        people=[people for people, _questions, _unanswered in daily],
+        questions=[questions for _people, questions, _unanswered in daily],
+        unanswered=[unanswered for _people, _questions, unanswered in daily],
+        everybody=found["all"].get(None, nothing)[0],
+        weeks=[(monday, found["week"].get(monday, nothing)[0]) for monday in mondays],
+    )
+
+
+def _mondays(number: int) -> list[date]:
+    """Of the last so many weeks, this one included, oldest first."""
     today = timezone.localdate()
     monday = today - timedelta(days=today.weekday())
-    mondays = [monday - timedelta(weeks=back) for back in reversed(range(weeks))]
-    within = rows.filter(day__gte=mondays[0]).order_by().annotate(week=TruncWeek("day")).values("week")
-    found = dict(within.annotate(people=Count("user", distinct=True)).values_list("week", "people"))
-    return [(day, found.get(day, 0)) for day in mondays]
+    return [monday - timedelta(weeks=back) for back in reversed(range(number))]
 
 
 def by_assistant(workspace: Workspace, since: date, most: int) -> list[OfOne]:
     """The most used first. Personal ones count together: they are their owners' business. One query."""
-    personal = Q(assistant__scope=Assistant.Scope.PERSONAL)
-    kind = Case(
-        When(assistant=None, then=Value("none")),
-        When(personal, then=Value("personal")),
-        default=Value("offered"),
-        output_field=CharField(),
-    )
-    shown = Case(When(personal, then=None), default=F("assistant"), output_field=UUIDField(null=True))
-    rows = (
-        of_workspace(workspace)
-        .filter(day__gte=since)
-        .order_by()
-        .annotate(kind=kind, shown=shown)
-        .values("kind", "shown")
-        .annotate(people=Count("user", distinct=True), asked=Sum("questions"), empty=Sum("unanswered"))
-        .order_by("-people", "-asked")[:most]
-    )
-    return [OfOne(row["kind"], row["shown"], row["people"], row["asked"], row["empty"]) for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_ASSISTANT, {"workspace": workspace.pk, "since": since, "most": most})
+        return [OfOne(kind, shown, int(p), int(q), int(u)) for kind, shown, p, q, u in cursor.fetchall()]
 
 
 def thumbs_of_workspace(workspace: Workspace) -> QuerySet[Feedback]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter, TextFilter
 from portal import audit_log, keys
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
+from portal.admin.filters import text_filter
 from portal.admin.site import site
 from portal.models import ApiKey, AuditEvent, UsageRecord, User
 
@@ -64,7 +65,12 @@ class ApiKeyAdmin(GovernAdmin):
 class UsageAdmin(GovernAdmin):
     section, label, icon, weight = "Record", "Usage", "monitoring", 120
     list_display = ("at", "user", "purpose", "vendor", "model", "input_tokens", "output_tokens", "cost")
-    list_filter = ("user", "credential", ("at", RangeDateTimeFilter))
+    list_filter = (
+        text_filter("who", "who", "user__name", "user__email"),
+        text_filter("model", "model", "model"),
+        "credential",
+        ("at", RangeDateTimeFilter),
+    )
     list_filter_submit = True
     list_select_related = ("user", "workspace")
     ordering = ("-at",)
@@ -120,17 +126,6 @@ class WhoFilter(TextFilter):
         return audit_log.found(queryset, who=(self.value() or "").strip())
 
 
-class ObjectFilter(TextFilter):
-    """What it was done to: by its id, all that was ever done to one thing."""
-
-    title = "object (its name or id)"
-    parameter_name = "object"
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        text = (self.value() or "").strip()
-        return queryset.filter(Q(object_id=text) | Q(object_name__icontains=text)) if text else queryset
-
-
 @admin.register(AuditEvent, site=site)
 class AuditAdmin(GovernAdmin):
     section, label, icon, weight = "Record", "Audit log", "history", 130
@@ -138,7 +133,7 @@ class AuditAdmin(GovernAdmin):
     list_filter = (
         WhoFilter,
         ActionFilter,
-        ObjectFilter,
+        text_filter("object", "object (its name or id)", "object_name", "object_id"),
         SurfaceFilter,
         ("at", RangeDateTimeFilter),
     )
