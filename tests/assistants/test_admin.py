@@ -45,6 +45,7 @@ def test_vetting_goes_through_the_verb(cast, admin, helper):
     assert helper.scope == "workspace"
     assert AuditEvent.objects.get(action="assistant.vet").via == "admin"
     lifecycle.save_version(helper, cast.member.user, instructions="Be kind.")
+    lifecycle.request_vetting(helper, cast.member.user)
     assert "waits for vetting" in admin.get("/w/acme/govern/").content.decode()
     admin.post(f"{page}do/default/")
     assert Assistant.objects.get(is_default=True) == helper

@@ -157,8 +157,8 @@ def test_what_people_run_is_what_was_approved(cast):
 
     Here.cast = cast
     quick = settings(
-        max_examples=20,
-        stateful_step_count=30,
+        max_examples=14,
+        stateful_step_count=26,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

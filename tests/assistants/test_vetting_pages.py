@@ -1,0 +1,119 @@
+"""Where vetting is asked for and decided: the portal's page, the admin's queue, the API."""
+
+import pytest
+
+from assistants import lifecycle
+from assistants.models import VettingRequest
+from portal.models import Space, Workspace
+from tests import factories
+from tests.assistants.lives import now_of, published, vetted
+from tests.callers import Caller
+
+QUEUE = "/w/acme/govern/assistants/vettingrequest/"
+
+
+@pytest.fixture
+def asked(cast):
+    made = vetted(cast.member, cast.admin, instructions="Be brief.", name="Leave desk")
+    lifecycle.save_version(made, cast.member.user, instructions="Be <kind>.")
+    return lifecycle.request_vetting(made, cast.member.user, "For everybody on leave.")
+
+
+def test_the_queue_shows_what_a_decision_is_made_on(cast, client, asked):
+    client.force_login(cast.admin.user)
+    assert "@leave" in client.get(QUEUE).content.decode()
+    page = f"{QUEUE}{asked.pk}/"
+    html = client.get(f"{page}change/").content.decode()
+    for words in ("For everybody on leave.", "No sources", "Be brief.", "Be &lt;kind&gt;.", "Approve version 2"):
+        assert words in html
+    refused = client.post(f"{page}decide/", {"do": "decline", "comment": " "})
+    assert refused.status_code == 422
+    assert "Say why not." in refused.content.decode()
+    assert client.post(f"{page}decide/", {"do": "approve", "comment": "Good."})["Location"] == QUEUE
+    assert now_of(asked.assistant).live.number == 2
+    again = client.post(f"{page}decide/", {"do": "approve"})
+    assert "not open any more" in again.content.decode()
+    assert "Approve version" not in client.get(f"{page}change/").content.decode()
+
+
+def test_several_are_sent_back_at_once_with_one_comment(cast, client, asked):
+    other = lifecycle.request_vetting(published(cast.builder, "other"), cast.builder.user)
+    client.force_login(cast.admin.user)
+    chosen = {"action": "ask_changes", "_selected_action": [asked.pk, other.pk]}
+    assert "version 2: back to its owners" in client.post(QUEUE, chosen).content.decode()
+    client.post(QUEUE, {**chosen, "confirmed": "yes", "answer": "Name the country."})
+    states = VettingRequest.objects.filter(pk__in=[asked.pk, other.pk]).values_list("state", "comment")
+    assert set(states) == {("changes", "Name the country.")}
+
+
+def test_how_long_a_vetting_lasts_is_set_above_the_queue_and_by_the_api(cast, client):
+    client.force_login(cast.admin.user)
+    client.post(f"{QUEUE}lasts/", {"days": "365"})
+    assert Workspace.objects.get(slug="acme").vetting_days == 365
+    assert 'value="365"' in client.get(QUEUE).content.decode()
+    assert "1 to 3650" in client.post(f"{QUEUE}lasts/", {"days": "0"}, follow=True).content.decode()
+    assert Caller(cast.admin).patch("", {"vetting_days": None}).json()["vetting_days"] is None
+    assert Caller(cast.member).patch("", {"vetting_days": 1}).status_code == 403
+
+
+def test_an_operator_looks_and_an_admin_of_elsewhere_does_not(cast, client, asked):
+    client.force_login(factories.user("operator@example.com", is_superuser=True))
+    assert client.get(f"{QUEUE}{asked.pk}/change/").status_code == 200
+    client.force_login(cast.outsider.user)
+    address = f"/w/umbra/govern/assistants/vettingrequest/{asked.pk}/"
+    assert client.get(f"{address}change/").status_code == 404
+    assert client.post(f"{address}decide/", {"do": "approve"}).status_code == 404
+
+
+def test_owners_ask_on_a_page_of_their_own_and_read_the_comment_there(cast, client, asked):
+    lifecycle.ask_changes(asked, cast.admin.user, "Name the country.")
+    client.force_login(cast.member.user)
+    page = "/w/acme/assistants/leave/publishing/"
+    html = client.get(page).content.decode()
+    for words in ("Name the country.", "people still get the vetted version", "Ask for vetting", "No restricted space"):
+        assert words in html
+    assert "Approve version" not in html
+    client.post(page, {"do": "request_vetting", "note": "Now with countries."})
+    assert VettingRequest.objects.get(state="open").note == "Now with countries."
+    assert client.post(page, {"do": "nonsense"}).status_code == 404
+    client.force_login(cast.builder.user)
+    assert client.get(page).status_code == 404
+
+
+def test_what_was_archived_is_brought_back_from_its_page(cast, client):
+    lifecycle.archive(published(cast.member, name="Leave desk"), cast.member.user)
+    client.force_login(cast.member.user)
+    assert "Leave desk" in client.get("/w/acme/assistants/archived/").content.decode()
+    assert "Bring it back" in client.get("/w/acme/assistants/leave/publishing/").content.decode()
+    client.force_login(cast.builder.user)
+    assert "Leave desk" not in client.get("/w/acme/assistants/archived/").content.decode()
+    assert [a["handle"] for a in Caller(cast.member).get("assistants/", archived="true").json()["results"]] == ["leave"]
+
+
+def test_the_api_lists_requests_with_what_they_change(cast, asked):
+    (one,) = Caller(cast.admin).get("vetting-requests/", state="open").json()["results"]
+    assert (one["assistant"], one["version"], one["note"]) == ("leave", 2, "For everybody on leave.")
+    found = Caller(cast.member).get(f"vetting-requests/{one['id']}/").json()["considered"]
+    assert (found["vetted_before"], [change["field"] for change in found["changes"]]) == (1, ["instructions"])
+    assert Caller(cast.builder).get(f"vetting-requests/{one['id']}/").status_code == 404
+    stale = Caller(cast.admin).post("assistants/leave/vet/", {"version": 1})
+    assert (stale.status_code, stale.json()["code"]) == (409, "changed_since")
+
+
+def test_the_api_tells_needs_and_defaults(cast):
+    hr = factories.space(cast.workspace, cast.member, name="HR")
+    pay = factories.source(cast.workspace, grant_to=hr)
+    knowledge = [{"data_source": str(pay.pk), "parents_in": None, "parents_not_in": []}]
+    vetted(cast.member, cast.admin, knowledge=knowledge)
+    (need,) = Caller(cast.member).get("assistants/leave/needs/").json()
+    assert ([space["name"] for space in need["spaces"]], need["everybody"], need["others"]) == (["HR"], False, 0)
+    (need,) = Caller(cast.builder).get("assistants/leave/needs/").json()
+    assert (need["spaces"], need["others"]) == ([], 1)
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    admin = Caller(cast.admin)
+    admin._send("put", "assistant-defaults/", {"assistant": "leave"})
+    told = admin._send("put", "assistant-defaults/", {"assistant": "@leave", "space": str(company.pk)}).json()
+    assert [(row["space"] and row["space"]["name"], row["assistant"]) for row in told] == [
+        (None, "leave"),
+        ("Company", "leave"),
+    ]
