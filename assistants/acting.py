@@ -10,6 +10,7 @@ from assistants.likeness import rounds
 from assistants.models import Assistant, AssistantVersion, LivePart
 from portal import audit
 from portal.models import Membership, User, Workspace
+from portal.notices import tell
 
 
 def membership_in(workspace: Workspace, user: User) -> Membership:
@@ -72,6 +73,15 @@ def parts_of(version: AssistantVersion) -> list[tuple[UUID, UUID | None]]:
 def standing(assistant: Assistant) -> dict[str, Any]:
     """Where it stands, as the audit log keeps it."""
     return {"scope": str(assistant.scope), "version": assistant.live.number if assistant.live else None}
+
+
+def tell_owners(assistant: Assistant, by: User | None, words: str) -> None:
+    """That somebody else did something to what they own: ``words`` follow the name of whoever did it."""
+    owners = [owner.pk for owner in assistant.owners.all()]
+    if by is not None and by.pk in owners:
+        return
+    said = f"{by or 'Atrium'} {words}"
+    tell(assistant.workspace, owners, said, f"assistants/{assistant.handle}/publishing/")
 
 
 def record(

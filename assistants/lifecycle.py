@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
-from assistants.acting import editable, go_live, locked, membership_in, record, require_admin, standing
+from assistants.acting import editable, go_live, locked, membership_in, record, require_admin, standing, tell_owners
 from assistants.defaults import drop_defaults, set_default, set_space_default
 from assistants.drafts import FIELDS, checked_fields, checked_handle, must_be_offered
 from assistants.errors import Refused
@@ -118,6 +118,7 @@ def save_version(assistant: Assistant, by: User, *, note: str = "", **fields: An
     before_it = {"version": latest.number} if latest else None
     told = {"version": version.number, "changed": changed} | ({"note": version.note} if version.note else {})
     record("assistant.save", assistant, by, before_it, told)
+    tell_owners(assistant, by, f"changed @{assistant.handle}: version {version.number}.")
     return version
 
 
@@ -192,6 +193,7 @@ def unpublish(assistant: Assistant, by: User) -> Assistant:
     before = standing(assistant)
     _take_home(assistant, by)
     record("assistant.unpublish", assistant, by, before, standing(assistant))
+    tell_owners(assistant, by, f"unpublished @{assistant.handle}: only its owners have it now.")
     return assistant
 
 
@@ -204,6 +206,9 @@ def hide(assistant: Assistant, by: User) -> Assistant:
         assistant.hidden = timezone.now()
         assistant.save(update_fields=["hidden", "updated"])
         record("assistant.hide", assistant, by, {"hidden": False}, {"hidden": True})
+        tell_owners(
+            assistant, by, f"hid @{assistant.handle}: it is in no list any more. Whoever knows it still asks it."
+        )
     return assistant
 
 
@@ -215,6 +220,7 @@ def unhide(assistant: Assistant, by: User) -> Assistant:
         assistant.hidden = None
         assistant.save(update_fields=["hidden", "updated"])
         record("assistant.unhide", assistant, by, {"hidden": True}, {"hidden": False})
+        tell_owners(assistant, by, f"shows @{assistant.handle} in the gallery again.")
     return assistant
 
 
@@ -228,6 +234,7 @@ def archive(assistant: Assistant, by: User) -> Assistant:
     assistant.archived = timezone.now()
     assistant.save(update_fields=["archived", "is_default", "updated"])
     record("assistant.archive", assistant, by, before, {"archived": True})
+    tell_owners(assistant, by, f"archived @{assistant.handle}. You can bring it back.")
     return assistant
 
 

@@ -32,7 +32,7 @@ MOST_VERSIONS = 5
 
 
 def usable(membership: Membership) -> QuerySet[Assistant]:
-    """Assistants that this person may ask, their own ones first after those that are vetted."""
+    """Assistants that this person may ask, as lists offer them, their own ones first after those that are vetted."""
     first = Case(
         When(scope=Assistant.Scope.WORKSPACE, then=Value(0)),
         When(
@@ -42,7 +42,7 @@ def usable(membership: Membership) -> QuerySet[Assistant]:
         output_field=IntegerField(),
     )
     return (
-        Assistant.objects.visible_to(membership)
+        Assistant.objects.listed_for(membership)
         .filter(live__isnull=False)
         .select_related("live")
         .annotate(first=first)

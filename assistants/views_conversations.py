@@ -13,6 +13,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
 from assistants import conversations as verbs
+from assistants.answerers import choose
 from assistants.errors import Refused
 from assistants.forms import AskForm, NarrowForm, ShareForm
 from assistants.models import Conversation, Feedback, Message
@@ -27,15 +28,16 @@ from portal.spending.offers import models_for
 
 
 def home_context(request: HttpRequest, workspace: Any) -> dict[str, Any]:
-    """For the home page: what the composer needs. One query, and that of the models."""
+    """For the home page: what the composer needs. One query, those of who answers by default, and that of the models."""
     membership: Membership = request.membership  # type: ignore[attr-defined]
     found = choices(membership)
     asked = request.GET.get("assistant", "")
+    default = choose(membership, None).version
     return {
         "assistants": found,
         "chosen": asked,
         "content": request.GET.get("q", ""),
-        "none_label": next((f"{a.live.emoji} {a.live.name}".strip() for a in found if a.is_default and a.live), ""),
+        "none_label": f"{default.emoji} {default.name}".strip() if default else "",
         **model_state(membership),
     }
 
