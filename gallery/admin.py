@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from assistants.differences import Change, differences
 from assistants.errors import Refused
 from gallery.marketplace import approving
-from gallery.marketplace.blueprint import of_version
+from gallery.marketplace.blueprint import Blueprint, of_version
 from gallery.marketplace.installing import as_version
 from gallery.models import Template
 from portal.admin.base import GovernAdmin
@@ -179,10 +179,14 @@ def _changes(row: Template) -> list[Change]:
         before, after = getattr(old, field) if old else "", getattr(new, field)
         if before != after:
             changes.append(Change(field, label, before, after))
-    slots = ["\n".join(f"{s.label} ({s.kind})" for s in one.slots) if one else "" for one in (old, new)]
-    if slots[0] != slots[1]:
-        changes.append(Change("slots", "What it asks for", *slots))
+    before, after = _asked(old), _asked(new)
+    if before != after:
+        changes.append(Change("slots", "What it asks for", before, after))
     return changes
+
+
+def _asked(one: Blueprint | None) -> str:
+    return ", ".join(f"{slot.label} ({slot.kind})" for slot in one.slots) if one else ""
 
 
 def _reader(request: HttpRequest, workspace: Workspace | None) -> Membership | None:

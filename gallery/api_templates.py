@@ -25,7 +25,7 @@ class TemplateSlotShape(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=["text", "knowledge"])
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField(default="", help_text="For knowledge: which kinds of sources fit.")
     example = serializers.CharField(default="")
 
@@ -146,7 +146,7 @@ class TemplatePartShape(serializers.Serializer[updating.Part]):
     """One field that the newer version has otherwise than the assistant."""
 
     field = serializers.CharField()
-    label = serializers.CharField(source="change.label")
+    label = serializers.CharField(source="change.label")  # type: ignore[assignment]
     before = serializers.CharField(source="change.before")
     after = serializers.CharField(source="change.after")
     lines = TemplateLineShape(source="change.lines", many=True)

@@ -78,7 +78,7 @@ def update(request: WorkspaceRequest, handle: str) -> HttpResponse:
     editable = Assistant.objects.editable_by(request.membership).exclude(template=None)
     rows = editable.select_related("latest__credential", "live__credential", "workspace")
     assistant = get_object_or_404(rows, handle__iexact=handle)
-    texts = {name.removeprefix("text-"): value for name, value in request.POST.items() if name.startswith("text-")}
+    texts = {name.removeprefix("text-"): str(value) for name, value in request.POST.items() if name.startswith("text-")}
     found = updating.update_of(assistant, texts)
     if request.method != "POST":
         return _update_page(request, assistant, found)

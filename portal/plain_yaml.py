@@ -69,8 +69,8 @@ def _look_through(text: str) -> None:
                 raise NotPlain(f"{_line(event.start_mark)}a second document begins here; a file holds one.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise NotPlain(f"{_line(event.start_mark)}aliases and anchors (* and &) are not read. Write the text out.")
-        if getattr(event, "tag", None) not in (None, "!"):
-            raise NotPlain(f"{_line(event.start_mark)}tags ({event.tag}) are not read.")
+        if (tag := getattr(event, "tag", None)) not in (None, "!"):
+            raise NotPlain(f"{_line(event.start_mark)}tags ({tag}) are not read.")
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
             values += 1
             depth += isinstance(event, yaml.CollectionStartEvent)

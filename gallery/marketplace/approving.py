@@ -27,14 +27,15 @@ def findings_for(membership: Membership, template: Template) -> list[Finding]:
 def approve(template: Template, by: User, *, everywhere: bool = False, comment: str = "") -> Template:
     """Put what was offered on the shelf: of its workspace or, by the platform operator, of every workspace here.
 
-    One that every workspace has stays the operator's to decide. Its owners and, of what was installed from an older version,
+    One that every workspace has stays the operator's to decide; one of the product that was taken off comes back. Its owners and, of what was installed from an older version,
     theirs are told. Raises Refused.
     """
     template = _to_decide(template, by)
-    everywhere = everywhere or template.state == State.EVERYWHERE
+    everywhere = everywhere or template.state == State.EVERYWHERE or template.workspace_id is None
     if everywhere and not by.is_superuser:
         raise Refused("not_allowed", "Every workspace here would have it: that is for the platform operator to decide.")
-    if template.offered is None and not (everywhere and template.state == State.WORKSPACE):
+    back = template.workspace_id is None and template.state == State.WITHDRAWN and template.latest is not None
+    if template.offered is None and not back and not (everywhere and template.state == State.WORKSPACE):
         raise Refused("invalid", "Nothing of it waits for a decision.")
     before = _told(template)
     newer = template.offered is not None and template.latest is not None
@@ -116,6 +117,7 @@ def withdraw(template: Template, by: User) -> Template:
         _require_operator(by)
     before = _told(template)
     template.state, template.offered, template.featured = State.WITHDRAWN, None, False
+    template.decided_by = by
     template.save()
     audit.record(
         "template.withdraw",

@@ -235,11 +235,11 @@ class _Reader:
         value = self.data.get(name)
         if value is None:
             return None
-        kinds: tuple[type, ...] = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
-            self.wrong.append(f"{name}: it takes a {'whole ' if whole else ''}number from {least} to {most}.")
-            return None
-        return value  # type: ignore[no-any-return]
+        fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        if fits and least <= float(value) <= most:
+            return int(value) if whole else float(value)
+        self.wrong.append(f"{name}: it takes a {'whole ' if whole else ''}number from {least} to {most}.")
+        return None
 
     def _bool(self, name: str) -> bool:
         value = self.data.get(name, True)

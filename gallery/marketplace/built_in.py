@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from gallery.marketplace import blueprint as blueprints
 from gallery.marketplace.updating import tell_of_newer
@@ -42,7 +42,7 @@ def sync(folder: Path = FOLDER) -> int:
         for slug in changed:
             _keep(slug, files[slug], digests[slug])
         gone = set(known) - set(digests)
-        _rows().filter(slug__in=gone).update(state=Template.State.WITHDRAWN)
+        _rows().filter(slug__in=gone).update(state=Template.State.WITHDRAWN, decided_by=None)
     log.info("templates that come with the product are up to date", changed=len(changed), gone=len(gone))
     return len(changed) + len(gone)
 
@@ -53,8 +53,9 @@ def _rows() -> QuerySet[Template]:
 
 
 def _known() -> dict[str, str]:
-    on_shelf = _rows().filter(state=Template.State.EVERYWHERE)
-    return dict(on_shelf.values_list("slug", "latest__digest"))
+    """What is as a file says, or was taken off the shelf by the operator: that stays so until its file changes."""
+    settled = Q(state=Template.State.EVERYWHERE) | Q(state=Template.State.WITHDRAWN, decided_by__isnull=False)
+    return dict(_rows().filter(settled).values_list("slug", "latest__digest"))
 
 
 def _keep(slug: str, raw: bytes, digest: str) -> None:

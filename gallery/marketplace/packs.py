@@ -101,6 +101,8 @@ def _bring_one(
     workspace: Workspace | None, by: User, one: Blueprint, row: Template | None, out: Imported, *, approved: bool
 ) -> None:
     newest = row.offered or row.latest if row else None
+    if newest is not None and newest.digest:
+        raise ValidationError(f"{one.slug} comes with Atrium: give yours another slug.")
     if row is not None and newest is not None and of_version(row, newest).as_data() == one.as_data():
         out.same.append(row)
         return

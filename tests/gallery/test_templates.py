@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from assistants import lifecycle
 from assistants.errors import Refused
 from assistants.models import Assistant
+from gallery.marketplace import approving, built_in, installing, rating, shelf, updating
 from gallery.marketplace import blueprint as blueprints
-from gallery.marketplace import built_in, installing, rating, shelf, updating
 from gallery.models import Installation, Template
 from portal import plain_yaml
 from portal.models import Membership, Notice
@@ -130,6 +130,18 @@ def test_a_file_that_is_gone_leaves_the_shelf_and_comes_back(cast, brief, folder
     (folder / "sales-account-brief.yaml").write_bytes(text)
     built_in.sync(folder)
     assert Template.objects.on_shelf(cast.workspace).count() == 2
+
+
+def test_what_the_operator_took_off_the_shelf_stays_off(cast, brief, folder):
+    operator = factories.user(is_superuser=True)
+    with pytest.raises(Refused):
+        approving.withdraw(brief, cast.admin.user)
+    approving.withdraw(brief, operator)
+    assert built_in.sync(folder) == 0
+    assert brief not in Template.objects.on_shelf(cast.workspace)
+    approving.approve(brief, operator)
+    assert brief in Template.objects.on_shelf(cast.workspace)
+    assert brief.versions.count() == 1
 
 
 # ---- Installing --------------------------------------------------------------------------------------------------
