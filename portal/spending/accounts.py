@@ -60,7 +60,10 @@ class Account:
     @classmethod
     def opened(cls, workspace: Workspace, user: User | None = None, assistant: UUID | None = None) -> Account:
         """With the budgets that it falls under now. One query, blocking."""
-        return cls(workspace, user, assistant, budgets.applying(workspace.pk, user.pk if user else None, assistant))
+        found = budgets.applying(workspace.pk, user.pk if user else None, assistant)
+        for one in found:
+            one.budget.workspace = workspace
+        return cls(workspace, user, assistant, found)
 
     def hold(
         self, credential: Credential, model: str, *, sent: int, back: int, lasts: timedelta = holding.LASTS
@@ -80,7 +83,7 @@ class Account:
     def _takings(self, credential: Credential, model: str, sent: int, back: int) -> list[holding.Taking]:
         worth: Decimal | None = None
         if any(one.budget.unit == Budget.Unit.CURRENCY for one in self.applying):
-            price = prices.prices_of([(credential.pk, model)]).get((credential.pk, model))
+            price = prices.price_of(credential.pk, model)
             if price is None:
                 raise OverBudget(
                     f"A budget in {self.workspace.currency} applies here, and no price is set for {model}, so nobody can tell "

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 
 from portal import audit, events
 from portal.models import Budget, Membership, Price, User, Workspace
+from portal.prepared import statement
 from portal.registry import registries
 from portal.spending import holding
 
@@ -39,7 +39,7 @@ def applying(workspace: UUID, user: int | None, assistant: UUID | None) -> tuple
 
     A budget for one person takes the place of those for each, of the same period and unit; likewise for assistants.
     """
-    rows = Budget.objects.filter(_about(user, assistant), workspace=workspace).select_related("workspace", "contact")
+    rows = [Budget.from_db("default", _COLUMNS, row) for row in statement(_ABOUT, [workspace, user, assistant])]
     special = {(row.covers, row.period, row.unit) for row in rows if row.user_id or row.assistant}
     return tuple(
         Applying(row, subject_of(row.covers, user, assistant))
@@ -51,13 +51,16 @@ def applying(workspace: UUID, user: int | None, assistant: UUID | None) -> tuple
     )
 
 
-def _about(user: int | None, assistant: UUID | None) -> Q:
-    about = Q(covers=Covers.WORKSPACE)
-    if user is not None:
-        about |= Q(covers=Covers.PERSON) & (Q(user=None) | Q(user=user))
-    if assistant is not None:
-        about |= Q(covers=Covers.ASSISTANT) & (Q(assistant=None) | Q(assistant=assistant))
-    return about
+# Written once, as an answer waits for it.
+_COLUMNS = [field.attname for field in Budget._meta.concrete_fields]
+_ABOUT = f"""
+SELECT {", ".join(f'"{field.column}"' for field in Budget._meta.concrete_fields)} FROM portal_budget
+WHERE workspace_id = $1 AND (
+    covers = 'workspace'
+    OR (covers = 'person' AND $2::bigint IS NOT NULL AND (user_id IS NULL OR user_id = $2))
+    OR (covers = 'assistant' AND $3::uuid IS NOT NULL AND (assistant IS NULL OR assistant = $3)))
+ORDER BY covers, period, created
+"""  # noqa: S608  names of ours
 
 
 @transaction.atomic
