@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -103,10 +104,11 @@ class StandingShape(serializers.Serializer[Why]):
 class GalleryAPI(WorkspaceAPI):
     pagination_class = ByPlace
 
-    def cards(self, rows: QuerySet[Assistant]) -> Response:
-        page = self.paginate_queryset(rows)
+    def cards(self, keys: QuerySet[Assistant, UUID]) -> Response:
+        page = self.paginate_queryset(keys)
         assert page is not None
-        shapes = CardShape(cards(self.membership, page), many=True, context=self.get_serializer_context())
+        rows = listing.loaded(self.membership, page)
+        shapes = CardShape(cards(self.membership, rows), many=True, context=self.get_serializer_context())
         return self.get_paginated_response(shapes.data)
 
     def row(self, handle: str) -> Assistant:

@@ -76,7 +76,7 @@ class Card:
 
 
 def cards(membership: Membership, rows: Sequence[Assistant], nearby: Mapping[UUID, int] | None = None) -> list[Card]:
-    """Of rows as ``listing.found`` gives them. Owners see their newest version where none is live. One query."""
+    """Of rows as ``listing.loaded`` gives them. Owners see their newest version where none is live. One query."""
     shown = [(row, version) for row in rows if (version := row.live or row.latest) is not None]
     sources = sources_of(membership, [version for _row, version in shown])
     return [_card(membership, row, version, sources.get(version.pk, []), nearby or {}) for row, version in shown]

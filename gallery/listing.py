@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -17,11 +17,14 @@ from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource, Grant
 from gallery import ranking, searching
 from gallery.for_you import Nearby, used_nearby
+from portal.kept import kept
 from portal.models import Membership, Space
 
 SCOPES = {"vetted": Assistant.Scope.WORKSPACE, "published": Assistant.Scope.PUBLISHED}
 ORDERS = {"used": "Most used", "rated": "Best rated", "new": "Newest", "you": "For me"}
 MOST_TAGS = 30
+TAGS_OF = 300
+"""Of so many assistants tags are offered to filter by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +80,22 @@ def listed(membership: Membership, *, hidden: bool = False) -> QuerySet[Assistan
         rows = Assistant.objects.visible_to(membership).filter(hidden__isnull=False)
         rows = rows if membership.is_admin else rows.none()
     rows = rows.with_owner(membership.user_id)
-    kept = Favourite.objects.filter(user=membership.user_id, assistant=OuterRef("pk"))
     vetted = Case(When(scope=Assistant.Scope.WORKSPACE, then=Value(0)), default=Value(1), output_field=IntegerField())
     return rows.annotate(
         shown=Coalesce("live", "latest"),
-        kept=Exists(kept),
+        kept=_kept(membership),
         rank=vetted,
         score=Coalesce("standing__score", 0.0),
         approval=Coalesce("standing__approval", ranking.approval(0, 0)),
     ).filter(shown__isnull=False)
 
 
-def found(membership: Membership, wanted: Wanted, *, nearby: Nearby | None = None) -> QuerySet[Assistant]:
-    """Those that are wanted, in their order: ready to be sliced. ``nearby``: where the caller has it already."""
+def found(membership: Membership, wanted: Wanted, *, nearby: Nearby | None = None) -> QuerySet[Assistant, UUID]:
+    """The ids of those that are wanted, in their order: ready to be sliced, and then to be ``loaded``.
+
+    Ids alone, as ten thousand rows with all that a card shows take many times as long to sort. ``nearby``: where the caller has
+    it already.
+    """
     rows = _filtered(membership, listed(membership, hidden=wanted.hidden), wanted)
     order = wanted.order or ("fits" if wanted.text else "used")
     if wanted.text:
@@ -106,7 +112,20 @@ def found(membership: Membership, wanted: Wanted, *, nearby: Nearby | None = Non
         rows = rows.annotate(near=_place(nearby.order)).order_by(F("near").asc(nulls_last=True), *by_use)
     else:
         rows = rows.order_by(*by_use)
-    return rows.select_related("live__picture", "latest__picture", "standing").prefetch_related("owners")
+    return rows.values_list("pk", flat=True)
+
+
+def loaded(membership: Membership, keys: Iterable[UUID]) -> list[Assistant]:
+    """The assistants of these ids, in their order, with what a card shows. Two queries."""
+    keys = list(keys)
+    rows = Assistant.objects.filter(pk__in=keys).annotate(kept=_kept(membership)).prefetch_related("owners")
+    rows = rows.select_related("live__picture", "latest__picture", "standing")
+    by_key = {row.pk: row for row in rows.defer("live__instructions", "latest__instructions")}
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def _kept(membership: Membership) -> Exists:
+    return Exists(Favourite.objects.filter(user=membership.user_id, assistant=OuterRef("pk")))
 
 
 def _filtered(membership: Membership, rows: QuerySet[Assistant], wanted: Wanted) -> QuerySet[Assistant]:
@@ -117,7 +136,9 @@ def _filtered(membership: Membership, rows: QuerySet[Assistant], wanted: Wanted)
     if wanted.stage:
         rows = rows.filter(stage=wanted.stage)
     if wanted.tag:
-        rows = rows.filter(live__tags__contains=[wanted.tag])
+        rows = rows.filter(
+            live__in=AssistantVersion.objects.filter(tags__contains=[wanted.tag]).order_by().values("pk")
+        )
     if wanted.mine:
         rows = rows.filter(is_own=True)
     if wanted.favourites:
@@ -144,10 +165,9 @@ def _that_fit(membership: Membership, rows: QuerySet[Assistant], text: str) -> Q
     words, alike = searching.words_of(text), searching.alike(membership, text)
     has_words = searching.with_words(membership, words) if words else Q(pk__in=[])
     rows = rows.filter(has_words | Q(pk__in=alike))
-    named = Q(*(Q(handle__icontains=word) | Q(live__name__icontains=word) for word in words)) if words else Q(pk__in=[])
     literal = Case(
-        When(Q(handle__iexact=text.lstrip("@")) | Q(live__name__iexact=text), then=Value(4.0)),
-        When(named, then=Value(3.0)),
+        When(searching.called(membership, text, words), then=Value(4.0)),
+        *([When(searching.named(membership, words), then=Value(3.0))] if words else []),
         *([When(has_words, then=Value(1.5))] if alike else []),
         default=Value(0.0),
         output_field=FloatField(),
@@ -175,19 +195,11 @@ class Choices:
 
 
 def choices(membership: Membership) -> Choices:
-    """Tags by how many assistants have them; spaces by name; kinds of sources. Three queries and those of visibility."""
-    versions = listed(membership).filter(hidden__isnull=True, live__isnull=False).order_by().values("live")
-    tags = (
-        AssistantVersion.objects.filter(pk__in=versions)
-        .order_by()
-        .annotate(tag=models.Func("tags", function="unnest", output_field=models.CharField()))
-        .values("tag")
-        .annotate(number=models.Count("pk"))
-        .order_by("-number", "tag")
-    )
+    """Tags by how many assistants have them, kept for some minutes; spaces by name; kinds of sources. Two queries and, where the
+    tags are not kept, one more, and those of visibility."""
     kinds = DataSource.objects.visible_to(membership).order_by().values_list("kind", flat=True).distinct()
     return Choices(
-        tags=[row["tag"] for row in tags[:MOST_TAGS]],
+        tags=kept(f"gallery.tags:{membership.pk}", lambda: _tags(membership), slow=0.02).value,
         spaces=list(Space.objects.of_member(membership)),
         kinds=sorted(
             ((kind, CONNECTORS[kind].label) for kind in kinds if kind in CONNECTORS), key=lambda k: k[1].lower()
@@ -195,6 +207,15 @@ def choices(membership: Membership) -> Choices:
     )
 
 
-def featured(membership: Membership, number: int) -> list[Assistant]:
-    """Vetted and most used: the row on top."""
-    return list(found(membership, Wanted(scope="vetted"))[:number])
+def _tags(membership: Membership) -> list[str]:
+    """Of those that are used most, the tag of most of them first."""
+    first = list(found(membership, Wanted())[:TAGS_OF])
+    tags = (
+        AssistantVersion.objects.filter(pk__in=Assistant.objects.filter(pk__in=first).values("live"))
+        .order_by()
+        .annotate(tag=models.Func("tags", function="unnest", output_field=models.CharField()))
+        .values("tag")
+        .annotate(number=models.Count("pk"))
+        .order_by("-number", "tag")
+    )
+    return [row["tag"] for row in tags[:MOST_TAGS]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from assistants.likeness import similar_blocking
 from assistants.models import Assistant, AssistantVersion
@@ -23,6 +24,8 @@ MOST_ALIKE = 24
 ALIKE = 0.18
 """From this likeness on an assistant that has none of the words is found, too: "vacation" finds what says holidays (0.22),
 "zebra" nothing (0.12 at most), with the local embedding model."""
+SHORT = 3
+"""Characters from which a word is looked for in instructions: two begin a word in nearly all of them."""
 LONG_ENOUGH = 4
 """Characters below which a text means nothing yet that could be likened."""
 
@@ -33,7 +36,10 @@ def words_of(text: str) -> list[str]:
 
 def with_words(membership: Membership, words: list[str]) -> Q:
     """Each word has to begin one of the handle, the name, the description, a starter question or a tag; or of the instructions,
-    for those who may read them. On rows annotated with ``shown`` (the version that they show) and ``is_own``."""
+    for those who may read them. On rows annotated with ``shown`` (the version that they show) and ``is_own``.
+
+    Versions are found by their indexes, and never joined: a join would read all of them.
+    """
     condition = Q()
     for word in words:
         condition &= _has(membership, word)
@@ -41,19 +47,49 @@ def with_words(membership: Membership, words: list[str]) -> Q:
 
 
 def _has(membership: Membership, word: str) -> Q:
-    if len(word) == 1 and word.isascii():
+    if _is_letter(word):
         # The beginning of nearly everything: only what people look at first.
-        return (
-            Q(handle__istartswith=word)
-            | Q(live__name__istartswith=word)
-            | Q(is_own=True, latest__name__istartswith=word)
+        return Q(handle__istartswith=word)
+    told = Q(handle__icontains=word) | Q(shown__in=_told(membership, word).values("pk"))
+    if len(word) < SHORT:
+        return told
+    works = _versions(membership).alias(words=INSTRUCTION_WORDS).filter(words=_asked(word)).values("pk")
+    return told | (instructions_shown_to(membership) & Q(shown__in=works))
+
+
+def named(membership: Membership, words: list[str]) -> Q:
+    """All words are in the handle or the name."""
+    condition = Q()
+    for word in words:
+        by_name = (
+            Q(pk__in=[])
+            if _is_letter(word)
+            else Q(shown__in=_told(membership, word).filter(name__icontains=word).values("pk"))
         )
-    asked = SearchQuery(f"{word}:*", search_type="raw", config="simple") | SearchQuery(word, config="english")
-    versions = AssistantVersion.objects.filter(assistant__workspace=membership.workspace_id).order_by()
-    told = versions.alias(words=TOLD_WORDS).filter(words=asked).values("pk")
-    works = versions.alias(words=INSTRUCTION_WORDS).filter(words=asked).values("pk")
-    named = Q(handle__icontains=word) | Q(shown__in=told) | Q(live__tags__icontains=word)
-    return named | (instructions_shown_to(membership) & Q(shown__in=works))
+        condition &= Q(handle__icontains=word) | by_name
+    return condition
+
+
+def called(membership: Membership, text: str, words: list[str]) -> Q:
+    """That is its handle or its name."""
+    by_name = _told(membership, words[0]).filter(name__iexact=text) if words and not _is_letter(words[0]) else None
+    return Q(handle__iexact=text.lstrip("@")) | (Q(pk__in=[]) if by_name is None else Q(shown__in=by_name.values("pk")))
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isascii()
+
+
+def _asked(word: str) -> Any:
+    return SearchQuery(f"{word}:*", search_type="raw", config="simple") | SearchQuery(word, config="english")
+
+
+def _versions(membership: Membership) -> QuerySet[AssistantVersion]:
+    return AssistantVersion.objects.filter(assistant__workspace=membership.workspace_id).order_by()
+
+
+def _told(membership: Membership, word: str) -> QuerySet[AssistantVersion]:
+    return _versions(membership).alias(words=TOLD_WORDS).filter(words=_asked(word))
 
 
 def instructions_shown_to(membership: Membership) -> Q:

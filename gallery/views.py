@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -32,19 +33,17 @@ def assistants(request: WorkspaceRequest) -> HttpResponse:
     membership = request.membership
     wanted = listing.Wanted.read(request.GET)
     start = _number(request.GET.get("from", ""))
-    rows = list(listing.found(membership, wanted)[start : start + PAGE + 1])
-    top = (
-        listing.featured(membership, FEATURED)
-        if not start and wanted == listing.Wanted() and len(rows) > PAGE // 2
-        else []
-    )
-    shown = cards(membership, [*rows[:PAGE], *top])
+    keys = list(listing.found(membership, wanted)[start : start + PAGE + 1])
+    top: list[UUID] = []
+    if not start and wanted == listing.Wanted() and len(keys) > PAGE // 2:
+        top = list(listing.found(membership, listing.Wanted(scope="vetted"))[:FEATURED])
+    shown = {card.assistant.pk: card for card in cards(membership, listing.loaded(membership, {*keys[:PAGE], *top}))}
     context: dict[str, Any] = {
         "wanted": wanted,
-        "cards": shown[: len(rows[:PAGE])],
-        "featured": shown[len(rows[:PAGE]) :],
+        "cards": [shown[key] for key in keys[:PAGE] if key in shown],
+        "featured": [shown[key] for key in top if key in shown],
         "start": start,
-        "more": _address(request, start + PAGE) if len(rows) > PAGE else "",
+        "more": _address(request, start + PAGE) if len(keys) > PAGE else "",
         "admin": membership.is_admin,
     }
     if is_fragment(request):
@@ -81,11 +80,10 @@ def home(request: HttpRequest, workspace: Any) -> dict[str, Any] | None:
 def for_home(membership: Membership) -> list[Card]:
     """At most six. As many queries whoever asks."""
     nearby = used_nearby(membership)
-    live = listing.found(membership, listing.Wanted(order="you"), nearby=nearby).filter(live__isnull=False)
     vetted = list(listing.found(membership, listing.Wanted(scope="vetted"))[:MOST_VETTED])
-    known = {row.pk for row in vetted}
-    others = [row for row in live[: MOST_AT_HOME + MOST_VETTED] if row.pk not in known]
-    return cards(membership, [*vetted, *others][:MOST_AT_HOME], dict(nearby.people))
+    others = listing.found(membership, listing.Wanted(order="you"), nearby=nearby).filter(live__isnull=False)
+    keys = dict.fromkeys([*vetted, *others[: MOST_AT_HOME + MOST_VETTED]])
+    return cards(membership, listing.loaded(membership, list(keys)[:MOST_AT_HOME]), dict(nearby.people))
 
 
 def standing(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:

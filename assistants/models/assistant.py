@@ -188,14 +188,21 @@ class Assistant(models.Model):
         return self.live or self.latest
 
 
-def _words(*fields: str) -> Any:
+class TagsAsText(models.Func):
+    """Tags in one text, which PostgreSQL lets an index hold; the function is made by a migration."""
+
+    function = "assistants_tags_text"
+    output_field = models.TextField()
+
+
+def _words(*fields: Any) -> Any:
     """The fields' words as they stand, for beginnings of any language, and their English stems."""
     return SearchVector(*fields, config="simple") + SearchVector(*fields, config="english")
 
 
 # What people find an assistant by, and how it works, which not everybody may read: expressions, as the indexes have them.
 # PostgreSQL's own full text, as trigrams are an extension that the embedded server lacks.
-TOLD_WORDS = _words("name", "description", "starters")
+TOLD_WORDS = _words("name", "description", "starters", TagsAsText("tags"))
 INSTRUCTION_WORDS = _words("instructions")
 
 
@@ -247,6 +254,7 @@ class AssistantVersion(models.Model):
         indexes = [
             GinIndex(TOLD_WORDS, name="version_told_words"),
             GinIndex(INSTRUCTION_WORDS, name="version_instruction_words"),
+            GinIndex(fields=["tags"], name="version_tags"),
         ]
         ordering = ["-number"]
 

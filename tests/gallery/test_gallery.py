@@ -16,7 +16,7 @@ from assistants.reads import what_it_reads
 from assistants.reads_tree import tree_of
 from datasources.retrieval.types import IndexUnavailable
 from gallery import explaining, searching, standing, views
-from gallery.listing import Wanted, found
+from gallery.listing import Wanted, found, loaded
 from gallery.models import Standing
 from portal.models import Membership
 from tests import factories
@@ -54,7 +54,7 @@ def used(assistant: Assistant, *people: Membership, days_ago: int = 0) -> None:
 
 
 def handles(membership: Membership, **wanted: object) -> list[str]:
-    return [a.handle for a in found(membership, Wanted(**wanted))]
+    return [row.handle for row in loaded(membership, found(membership, Wanted(**wanted)))]
 
 
 def test_with_no_use_vetted_ones_come_first_then_the_newest(cast):
