@@ -203,7 +203,7 @@ def _object_in(reply: str) -> Mapping[str, Any]:
             wrong = f"It is no JSON: {error}."
         else:
             if "instructions" in found:
-                return found  # type: ignore[no-any-return]  # what begins with a brace is an object
+                return found  # what begins with a brace is an object
             wrong = "It has no “instructions”."
     raise BadDraft(wrong)
 

@@ -48,7 +48,7 @@ class Fitting(AssistantsAPI, AsyncWorkspaceAPI):
         """The assistants that fit a question best, of those that the caller may use; fewer where fewer fit."""
         asked = self.parsed(FittingRequest)
         found = await fitting(self.membership, asked["question"], asked["limit"])
-        return Response({"results": FitShape(found, many=True).data})
+        return Response(FittingShape({"results": found}).data)
 
 
 class CitedBranch(serializers.Serializer[Any]):
@@ -86,7 +86,7 @@ class AdviceOn(AssistantAPI):
         if row.pk not in self.around([row])["editable"] or row.latest is None:
             raise Refused("not_yours", f"Only its owners get advice on @{row.handle}.")
         said = advise(self.membership, Draft.of(row.latest), row)
-        return Response({"results": AdviceShape(said, many=True).data})
+        return Response(AdviceList({"results": said}).data)
 
 
 class DraftShape(serializers.Serializer[Texts]):

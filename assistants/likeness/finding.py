@@ -136,10 +136,11 @@ class _Asked:
         if not text:
             return None
         embedder, index, reach = await in_database(_opened, membership)
-        vector, usual = remembered(embedder, text), _usual.get(embedder.space)
-        if vector is None or usual is None:
-            vector, usual = await asyncio.to_thread(_embedded, membership, embedder, text)
-        return cls(membership, vector, embedder.space, index, reach, usual)
+        known, usual = remembered(embedder, text), _usual.get(embedder.space)
+        if known is not None and usual is not None:
+            return cls(membership, known, embedder.space, index, reach, usual)
+        vector, above = await asyncio.to_thread(_embedded, membership, embedder, text)
+        return cls(membership, vector, embedder.space, index, reach, above)
 
     async def found(self, space: str, limit: int) -> dict[UUID, float]:
         """Assistant to score, in one of their collections."""

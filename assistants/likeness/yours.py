@@ -57,5 +57,5 @@ def _fetched(membership: Membership, space: str) -> Held:
     return [assistant for assistant, _ in rows], np.array(matrix)
 
 
-def _newest(rows: QuerySet[QuestionVector]) -> QuerySet[QuestionVector, tuple[UUID, bytes]]:
+def _newest(rows: QuerySet[QuestionVector]) -> QuerySet[QuestionVector, tuple[UUID, bytes | memoryview]]:
     return rows.order_by("-created").values_list("assistant", "vector")[:NEWEST]
