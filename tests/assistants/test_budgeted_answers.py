@@ -37,9 +37,9 @@ async def test_many_at_once_overshoot_by_nothing_and_the_refused_say_why(cast, v
     settings.ANSWER_TOKENS = 1000
     await db(model)(cast.workspace, vendor.base_url)
     await db(limited)(cast, 12_000)
-    vendor.script = Script(tokens=30, first_delay=0.3)
+    vendor.script = Script(tokens=30, first_delay=1.0)
 
-    asked = [await conversations.aask(cast.member, None, f"How many days {n}?") for n in range(10)]
+    asked = await asyncio.gather(*(conversations.aask(cast.member, None, f"How many days {n}?") for n in range(10)))
     ended = [await all_events(cast.member, answer.pk) for _, answer in asked]
     await runner.Runner.here().settled()
 
