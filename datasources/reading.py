@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -340,7 +340,8 @@ def open_reader(
 def metered(embedder: Embedder, account: Account) -> Embedder:
     """The same on somebody's account; the model on this machine costs nothing."""
     credential = account.workspace.embedding_credential if account.workspace.embedding_credential_id else None
-    return embedder if credential is None else MeteredEmbedder(embedder, credential, account)
+    # Its size is only asked for when it is wanted, which a protocol's attribute can't say.
+    return embedder if credential is None else cast("Embedder", MeteredEmbedder(embedder, credential, account))
 
 
 def scope_of(allowed: tuple[Branch, ...], knowledge: Knowledge) -> Scope:

@@ -84,7 +84,7 @@ class Budgets(WorkspaceAPI):
     def post(self, request: Request, slug: str) -> Response:
         """What the period has spent so far counts."""
         given = self.parsed(BudgetRequest)
-        people = {name: _person(self, given.pop(name, None), name) for name in ("user", "contact")}
+        people: dict[str, Any] = {name: _person(self, given.pop(name, None), name) for name in ("user", "contact")}
         row = budgets.create_budget(workspace=self.workspace, by=self.person, **given, **people)
         return self.shown(BudgetShape, row, status.HTTP_201_CREATED, fullest=standing.fullest([row]))
 
