@@ -82,7 +82,7 @@ def test_installing_takes_three_steps(client, cast, brief):
     client.force_login(cast.member.user)
     source = factories.source(cast.workspace, name="CRM export")
     url = page("template_install", brief.pk)
-    assert "your deal channels" in client.get(url).content.decode()
+    assert "Your deal channels" in client.get(url).content.decode()
     ticked = json.dumps([{"data_source": str(source.pk), "parents_in": None, "parents_not_in": []}])
     filled = {f"text-{name}": value for name, value in WORDS.items()} | {"knowledge-crm": ticked, "step": "preview"}
 

@@ -68,7 +68,7 @@ def test_there_are_enough_for_every_department():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_each_template_installs(path, cast, tmp_path):
+def test_each_template_installs(path, db, tmp_path):
     """Of each: it shows craft, it installs with knowledge in every slot, and nothing of it is left to be filled."""
     read = blueprint_of(path)
     assert read.slug == path.stem
@@ -81,10 +81,11 @@ def test_each_template_installs(path, cast, tmp_path):
     shutil.copy(path, tmp_path)
     built_in.sync(tmp_path)
     template = Template.objects.select_related("latest").get(slug=path.stem)
-    source = factories.source(cast.workspace)
+    owner = factories.workspace().memberships.get()
+    source = factories.source(owner.workspace)
     knowledge = {slot.name: [all_of(source)] for slot in read.knowledge}
 
-    made = install(template, cast.member, knowledge=knowledge)
+    made = install(template, owner, knowledge=knowledge)
 
     version = made.latest
     assert version
@@ -92,7 +93,7 @@ def test_each_template_installs(path, cast, tmp_path):
     assert version.retrieval == read.retrieval
     assert version.knowledge == [all_of(source)]
     assert (made.template, made.template_version, made.stage) == (template.pk, 1, read.stage)
-    assert list(made.owners.all()) == [cast.member.user]
+    assert list(made.owners.all()) == [owner.user]
 
 
 # ---- From files into rows ----------------------------------------------------------------------------------------
