@@ -85,7 +85,7 @@ def _teams(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     for team in found[:3]:
         if team.data:
             words = f"{team.space} has data of its own, and no assistant reads it."
-            new = reverse("assistant_new", args=[workspace.slug])
+            new = reverse("assistant_start", args=[workspace.slug])
             suggestions.append(Suggestion(words, "Make an assistant", new, 12))
         else:
             words = f"{team.space} has no data of its own. Grant it a source, or a part of one."

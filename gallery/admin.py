@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from assistants.differences import Change, differences
 from assistants.errors import Refused
+from gallery import admin_adoption as admin_adoption
 from gallery.marketplace import approving
 from gallery.marketplace.blueprint import Blueprint, of_version
 from gallery.marketplace.installing import as_version
