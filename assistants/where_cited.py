@@ -24,8 +24,7 @@ ANSWERS = 500
 LEAST_PEOPLE = 3
 MOST_SHOWN = 3
 DEEPEST = 4
-"""Levels below what was chosen at which citations are gathered: a branch that holds nearly all of them says nothing."""
-NEARLY_ALL = 0.8
+"""Levels below what was chosen at which citations are gathered: a branch that holds all of them says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +63,18 @@ def gathered(
 ) -> list[tuple[UUID, int]]:
     """(node, citations) of the branches cited most. ``chains``: of each cited node its own id, then its ancestors up to the top.
 
-    One level below what was chosen; deeper where one branch would hold nearly all.
+    One level below what was chosen; deeper where one branch holds all of them, as long as that is still a branch.
     """
     best: list[tuple[UUID, int]] = []
     for level in range(1, DEEPEST + 1):
         counted: Counter[UUID] = Counter()
         for node, chain in chains.items():
             counted[_ancestor(chain, roots, level)] += times[node]
+        if best and all(node in chains for node in counted):
+            break
         # Equal ones by id, so that the order never flickers.
         best = sorted(counted.items(), key=lambda pair: (-pair[1], str(pair[0])))[:MOST_SHOWN]
-        if not best or best[0][1] < NEARLY_ALL * counted.total():
+        if len(counted) != 1:
             break
     return best
 

@@ -76,13 +76,16 @@ def test_knowledge_that_is_too_wide_is_counted_as_far_as_its_editor_reads(cast, 
     assert said(cast.builder, everything=True)[0].startswith("It searches more than 3 ")
 
 
-def test_branches_are_gathered_below_what_was_chosen_and_deeper_where_one_holds_nearly_all():
-    top, a, b, c, x = "top", "a", "b", "c", "x"
-    chains = {"1": ("1", a, top), "2": ("2", b, top), "3": ("3", c, top), "4": ("4", x)}
+def test_branches_are_gathered_below_what_was_chosen_and_deeper_where_one_holds_all():
+    top, a, b, c = "top", "a", "b", "c"
+    chains = {"1": ("1", a, top), "2": ("2", b, top), "3": ("3", c, top)}
     times = {"1": 5, "2": 4, "3": 3, "4": 1}
-    assert gathered(chains, times, set()) == [(a, 5), (b, 4), (c, 3)]
+    assert gathered(chains, times, set()) == [(a, 5), (b, 4), (c, 3)], "top holds all of them"
+    assert gathered(chains | {"4": ("4", "x")}, times, set()) == [(top, 12), ("x", 1)]
+    assert gathered({"1": ("1", a, top), "2": ("2", a, top)}, times, {a}) == [("1", 5), ("2", 4)]
+    assert gathered({"1": ("1", a, top), "2": ("2", a, top)}, times, {top}) == [(a, 9)], "pages are no branches"
     assert gathered({"1": ("1", a, top), "2": ("2", b, top)}, times, {top}) == [(a, 5), (b, 4)]
-    assert gathered({"4": ("4", x)}, times, set()) == [("4", 1)]
+    assert gathered({"4": ("4", "x")}, times, set()) == [("x", 1)]
     assert gathered({}, {}, set()) == []
 
 
