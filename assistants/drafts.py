@@ -135,8 +135,8 @@ def checked_fields(
         raise ValidationError(
             {"instructions": f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."}
         )
-    if unknown := variables.unknown_in(out.get("instructions") or ""):
-        raise ValidationError({"instructions": _unknown_words(unknown)})
+    if unfilled := variables.unknown_in(out.get("instructions") or ""):
+        raise ValidationError({"instructions": _unknown_words(unfilled)})
     _check_model(membership, out)
     return out
 

@@ -233,8 +233,7 @@ class AssistantForm(forms.Form):
         if data.get("picture_file"):
             data["picture"] = data["picture_file"].pk
             # A form that comes back keeps what was uploaded.
-            self.data = self.data.copy()
-            self.data["picture"] = str(data["picture"])
+            self.data = {**self.data.dict(), "picture": str(data["picture"])}  # type: ignore[attr-defined]
         if self.errors:
             return data
         kept = self.assistant.latest.knowledge if self.assistant and self.assistant.latest else []

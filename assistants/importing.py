@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _refused(event, "Anchors and aliases (& and *) are not read: write each value where it belongs.")
         if getattr(event, "tag", None) is not None:
@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
         self.depth += 1
         if self.depth > _DEEPEST:
             raise _refused(event, "It is nested too deeply.")
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
@@ -107,7 +107,7 @@ def _loaded(text: str | bytes) -> dict[str, Any]:
 def _handle(membership: Membership, data: Mapping[str, Any], notes: list[str]) -> str:
     wanted = str(data.get("handle") or data.get("name") or "imported").strip().lower().removeprefix("@")
     handle = free_handle(membership.workspace, wanted)
-    if handle != wanted and HANDLE.regex.match(wanted):
+    if handle != wanted and _is_handle(wanted):
         notes.append(f"@{wanted} is taken here, so this one is called @{handle}. Nothing is overwritten.")
     return handle
 
@@ -116,6 +116,14 @@ def _text(name: str, value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     raise ValidationError({name: f"{name.capitalize()} is not a text: put it in quotation marks."})
+
+
+def _is_handle(text: str) -> bool:
+    try:
+        HANDLE(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _moment(name: str, value: Any) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import FileResponse, Http404, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -36,20 +35,21 @@ def upload(request: WorkspaceRequest) -> HttpResponse:
 
 @workspace_view("assistant.view")
 @require_GET
-def picture(request: WorkspaceRequest, picture: UUID) -> HttpResponseBase:
+def picture(request: WorkspaceRequest, picture: UUID) -> HttpResponse:
     return shown(request.membership, picture)
 
 
-def shown(membership: Membership, key: UUID) -> HttpResponseBase:
+def shown(membership: Membership, key: UUID) -> HttpResponse:
     """The file, for portal and API alike; 404 where this person sees no assistant that has it."""
     row = get_object_or_404(Picture.objects.visible_to(membership), pk=key)
     try:
-        file = row.file.open("rb")
+        with row.file.open("rb") as file:
+            data = file.read()
     except FileNotFoundError:
         raise Http404 from None
     # What stands behind an id never changes, so that it is asked for once a day at most.
-    return FileResponse(
-        file,
+    return HttpResponse(
+        data,
         content_type="image/webp",
         headers={
             "Cache-Control": f"private, max-age={A_DAY}, immutable",

@@ -208,7 +208,7 @@ class ChangeShape(serializers.Serializer[Any]):
     """One field that differs. ``lines``: of long texts and lists, the diff; empty for others."""
 
     field = serializers.CharField()
-    label = serializers.CharField()
+    label: Any = serializers.CharField()
     before = serializers.CharField(allow_blank=True)
     after = serializers.CharField(allow_blank=True)
     lines = LineShape(many=True)

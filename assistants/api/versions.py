@@ -6,7 +6,6 @@ from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -199,6 +198,6 @@ class OnePicture(AssistantsAPI):
     @extend_schema(
         operation_id="pictures_get", responses={(200, "image/webp"): OpenApiResponse(response=OpenApiTypes.BINARY)}
     )
-    def get(self, request: Request, slug: str, pk: UUID) -> HttpResponseBase:
+    def get(self, request: Request, slug: str, pk: UUID) -> HttpResponse:
         """The picture, for the person who uploaded it and for whoever sees an assistant that has it."""
         return picture_file(self.membership, pk)
