@@ -6,7 +6,7 @@ from gallery import views_templates
 from gallery.marketplace import built_in
 from portal.access import register
 from portal.models import Role
-from portal.registry import MenuItem, Panel, registries
+from portal.registry import MenuItem, PaletteSource, Panel, registries
 
 register("template.view", Role.MEMBER, "read", "see templates")
 register("template.install", Role.MEMBER, "write", "install templates")
@@ -17,6 +17,7 @@ register("template.manage", Role.ADMIN, "admin", "decide about templates")
 registries.menu.add(
     "templates", MenuItem("Templates", "templates", icon="rectangle-stack", action="template.view", weight=12)
 )
+registries.palette.add("templates", PaletteSource("Templates", views_templates.find, weight=30))
 registries.panel("assistant").add("template", Panel("gallery/_origin.html", views_templates.origin, weight=30))
 registries.panel("assistant_start").add(
     "templates", Panel("gallery/templates/_start.html", views_templates.to_start_from, weight=0)

@@ -141,7 +141,7 @@ def settle(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     return redirect("templates", request.workspace.slug)
 
 
-# ---- On the page of an assistant ---------------------------------------------------------------------------------
+# ---- On other pages ----------------------------------------------------------------------------------------------
 
 
 def to_start_from(request: HttpRequest, _page: Any) -> dict[str, Any]:
@@ -149,6 +149,16 @@ def to_start_from(request: HttpRequest, _page: Any) -> dict[str, Any]:
     membership: Membership = request.membership  # type: ignore[attr-defined]
     rows = list(shelf.featured(membership)) or list(shelf.found(membership)[:6])
     return {"cards": [shelf.card(row) for row in rows[:6]]}
+
+
+def find(request: HttpRequest, text: str) -> list[tuple[str, str, str]]:
+    """For the palette."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    if len(text) < 2:
+        return []
+    cards = [shelf.card(row) for row in shelf.found(membership, text)[:6]]
+    slug = membership.workspace.slug
+    return [(one.blueprint.name, reverse("template", args=[slug, one.template.pk]), one.department) for one in cards]
 
 
 def origin(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:

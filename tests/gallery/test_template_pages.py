@@ -58,6 +58,12 @@ def test_the_marketplace_finds_as_one_types(client, cast, brief):
     assert "Account brief" not in client.get(page("templates"), {"department": "legal"}).content.decode()
 
 
+def test_templates_are_found_where_one_starts_and_in_the_palette(client, cast, brief):
+    client.force_login(cast.member.user)
+    for html in (client.get(page("assistant_start")), client.get(page("palette"), {"q": "brief"})):
+        assert page("template", brief.pk) in html.content.decode()
+
+
 def test_the_marketplace_asks_as_often_for_many_as_for_few(client, cast, brief, own):
     client.force_login(cast.member.user)
 
