@@ -69,7 +69,7 @@ class SeenFilter(admin.SimpleListFilter):
 
 @admin.register(Membership, site=site)
 class MembershipAdmin(GovernAdmin):
-    section, icon, weight = "People", "group", 10
+    section, label, icon, weight = "People", "Members", "group", 10
     may_change = True
     list_display = ("person", "email", "role", "active", "last_seen")
     list_filter = ("role", "active", SeenFilter)
