@@ -143,34 +143,46 @@ def connect(company: Company) -> None:
     for short, files in _files(company).items():
         source = company.sources[short]
         company.say(f"Reading {source.name}: {len(files)} file{'s' * (len(files) > 1)}…")
-        for path, (data, when, who) in files.items():
-            made = add_upload(source, path=path, file=io.BytesIO(data), by=who)
+        for path, (data, when) in files.items():
+            made = add_upload(source, path=path, file=io.BytesIO(data), by=source.created_by)
             UploadedFile.objects.filter(pk=made.pk).update(created=when)
         _read(source)
     _grant(company)
 
 
-def _files(company: Company) -> dict[str, dict[str, tuple[bytes, datetime, User]]]:
-    """By source: what is in each file, since when, and who put it there."""
-    calendar, wanda, dario = company.calendar, company.user("wanda"), company.user("dario")
-    tickets, deals = numbers.tickets(calendar), numbers.deals(calendar)
+Files = dict[str, tuple[bytes, datetime]]
+"""By path: what is in it, and since when."""
+
+
+def _files(company: Company) -> dict[str, Files]:
+    """By source."""
+    calendar, now = company.calendar, company.calendar.moment(1, "18:00")
+    tables = _tables(company)
+    found: dict[str, Files] = {}
+    for short, one in company.told["sources"].items():
+        pages = told.pages(calendar, short).items()
+        found[short] = {path: (text.encode(), calendar.moment(3 + len(text) % 170, "16:00")) for path, text in pages}
+        found[short] |= {name: (numbers.as_file(name, tables[name]), now) for name in one.get("tables", ())}
+    export = slack.export(
+        told.read("slack"),
+        company.people,
+        company.told["domain"],
+        calendar,
+        tables["support-tickets.csv"],
+        tables["deals.csv"],
+    )
+    found["slack"] = {"fernwick-slack.zip": (export, now)}
+    return found
+
+
+def _tables(company: Company) -> dict[str, numbers.Rows]:
+    calendar = company.calendar
     staff = [(one["name"], one["title"], one["team"]) for one in company.people.values() if "left" not in one]
-    export = slack.export(told.read("slack"), company.people, company.told["domain"], calendar, tickets, deals)
-    tables = {
-        "deals.csv": numbers.as_csv(deals),
-        "support-tickets.csv": numbers.as_csv(tickets),
-        "invoices.csv": numbers.as_csv(numbers.invoices(calendar)),
-        "headcount.xlsx": numbers.as_xlsx("Staff", numbers.headcount(calendar, staff)),
-    }
-    now = calendar.moment(1, "18:00")
-    pages = {
-        path: (text.encode(), calendar.moment(3 + len(text) % 170, "16:00"), wanda)
-        for path, text in told.pages(calendar).items()
-    }
     return {
-        "handbook": pages,
-        "slack": {"fernwick-slack.zip": (export, now, wanda)},
-        "numbers": {name: (data, now, dario) for name, data in tables.items()},
+        "deals.csv": numbers.deals(calendar),
+        "support-tickets.csv": numbers.tickets(calendar),
+        "invoices.csv": numbers.invoices(calendar),
+        "headcount.xlsx": numbers.headcount(calendar, staff),
     }
 
 

@@ -140,6 +140,11 @@ def headcount(calendar: Calendar, named: Sequence[tuple[str, str, str]]) -> Rows
 # ---- As files ----------------------------------------------------------------------------------------------------
 
 
+def as_file(name: str, rows: Rows) -> bytes:
+    """As what its name ends in."""
+    return as_xlsx("Staff", rows) if name.endswith(".xlsx") else as_csv(rows)
+
+
 def as_csv(rows: Rows) -> bytes:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)

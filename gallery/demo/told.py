@@ -17,9 +17,9 @@ def read(name: str) -> dict[str, Any]:
     return dict(yaml.safe_load((DIRECTORY / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
-def pages(calendar: Calendar) -> dict[str, str]:
-    """The handbook: Markdown by path, with its dates filled in."""
-    root = DIRECTORY / "handbook"
+def pages(calendar: Calendar, source: str) -> dict[str, str]:
+    """What is written in a source: Markdown by path, with its dates filled in."""
+    root = DIRECTORY / "pages" / source
     found = sorted(root.rglob("*.md"))
     return {str(path.relative_to(root)): calendar.filled(path.read_text(encoding="utf-8")) for path in found}
 
