@@ -111,10 +111,10 @@ def _sources(workspace: Any, crowd: list[int]) -> list[Any]:
 
 def _assistants(workspace: Any, crowd: list[int], sources: list[Any], number: int) -> None:
     from assistants.models import Assistant, AssistantVersion, Favourite, LivePart
-    from bench.words import Writer
 
     tell(f"{number:,} assistants")
-    chance, writer = random.Random(1), Writer(1)
+    chance = random.Random(1)
+    texts = _Texts(chance)
     scopes = ("personal", *["published"] * 6, "workspace")
     rows, versions, parts, owners = [], [], [], []
     for n in range(number):
@@ -128,7 +128,7 @@ def _assistants(workspace: Any, crowd: list[int], sources: list[Any], number: in
             "parents_in": [str(node) for node in some] or None,
             "parents_not_in": [],
         }
-        versions += [_version(row, place, entry, writer) for place in range(1, VERSIONS + 1)]
+        versions += [_version(row, place, entry, texts) for place in range(1, VERSIONS + 1)]
         row.reads = [source.pk]
         parts += [LivePart(assistant=row, source=source.pk, node_id=node) for node in dict.fromkeys(some or [None])]
         owners.append(Assistant.owners.through(assistant_id=row.pk, user_id=chance.choice(crowd)))
@@ -145,13 +145,29 @@ def _assistants(workspace: Any, crowd: list[int], sources: list[Any], number: in
     Favourite.objects.bulk_create([Favourite(user_id=user, assistant_id=key) for user, key in kept], batch_size=5000)
 
 
-def _version(assistant: Any, number: int, entry: dict[str, Any], writer: Any) -> Any:
+class _Texts:
+    """Texts to draw from: drawing each anew would take longer than all the rest."""
+
+    def __init__(self, chance: random.Random) -> None:
+        from bench.words import Writer
+
+        writer = Writer(1)
+        self._chance = chance
+        self.words = [word for _ in range(20) for word in writer.words(100)]
+        self.lines = [writer.sentences(1) for _ in range(1500)]
+        self.questions = [writer.question() for _ in range(1000)]
+
+    def some(self, of: str, number: int) -> list[str]:
+        return self._chance.sample(getattr(self, of), number)
+
+
+def _version(assistant: Any, number: int, entry: dict[str, Any], texts: _Texts) -> Any:
     from assistants.models import AssistantVersion
 
     return AssistantVersion(
-        assistant=assistant, number=number, name=" ".join(writer.words(3)).title(), description=writer.sentences(1)[:300],
-        emoji="🔧", colour="teal", instructions=writer.sentences(12), knowledge=[entry],
-        starters=[writer.question() for _ in range(3)], tags=writer.words(2),
+        assistant=assistant, number=number, name=" ".join(texts.some("words", 3)).title(), description=texts.some("lines", 1)[0][:300],
+        emoji="🔧", colour="teal", instructions=" ".join(texts.some("lines", 12)), knowledge=[entry],
+        starters=texts.some("questions", 3), tags=texts.some("words", 2),
     )  # fmt: skip
 
 
