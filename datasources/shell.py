@@ -5,6 +5,7 @@ import structlog
 from datasources import connecting, offering, reading, shown
 from datasources.connectors.registry import CONNECTORS
 from datasources.retrieval.edge_process import IndexLocked
+from datasources.retrieval.values import is_aside
 from datasources.syncing import leases, notices
 from datasources.syncing.reading import close_extractor
 from portal.access import register
@@ -29,7 +30,7 @@ def _index() -> str:
         info = reading.open_index().info()
     except IndexLocked:
         return "The search index is in use by the portal that runs on this data directory."
-    passages = sum(info.spaces.values())
+    passages = sum(points for space, points in info.spaces.items() if not is_aside(space))
     return f"The search index answers ({info.engine}): {passages:,} passages. {info.detail}".strip()
 
 

@@ -19,6 +19,7 @@ from datasources.connectors.base import ConnectorError
 from datasources.models import DataSource, RunItem, SyncRun
 from datasources.reading import embedder_for, metered, open_index
 from datasources.retrieval.types import IndexUnavailable
+from datasources.retrieval.values import is_aside
 from datasources.runs import request_sync, start_look
 from datasources.sources import connector_for
 from datasources.syncing import consistency, discovery, pruning
@@ -107,7 +108,7 @@ def _through(job: Job, first: bool, notices: Notices) -> None:
     job.first, job.notice = first, notices.changed
     job.patiently(lambda: job.index.ensure(job.space, job.embedder.size))
     others = job.patiently(lambda: index.info().spaces)
-    job.spaces = (job.space, *(space for space in others if space != job.space))
+    job.spaces = (job.space, *(space for space in others if space != job.space and not is_aside(space)))
     if not run.listed:
         _list(job)
     consistency.follow_moves(job)

@@ -15,17 +15,18 @@ from datasources import reading
 from datasources.access import EVERYONE, readable_branches
 from datasources.models import DataSource
 from datasources.retrieval.types import Branch, Filter, Point, WorkspaceIndex
+from datasources.retrieval.values import aside
 from portal.models import Membership
 
 
 def does_space(embedding: str) -> str:
     """The collection of what assistants do, beside the passages of this embedding space."""
-    return f"assistants-{embedding}"
+    return aside("assistants", embedding)
 
 
 def answered_space(embedding: str) -> str:
     """The collection of the means of the questions that assistants answered well."""
-    return f"answered-{embedding}"
+    return aside("answered", embedding)
 
 
 def index_of(workspace: UUID) -> WorkspaceIndex:

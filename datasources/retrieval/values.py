@@ -11,6 +11,18 @@ from uuid import UUID
 
 from datasources.retrieval.types import Scored
 
+_ASIDE = "aside-"
+
+
+def aside(what: str, space: str) -> str:
+    """The name of a collection of something else than passages, with the vectors of the same embedding model."""
+    return f"{_ASIDE}{what}-{space}"
+
+
+def is_aside(space: str) -> bool:
+    """Whether it holds no passages, by its name or that of its collection: what follows a source passes it over."""
+    return space.removeprefix("atrium-").startswith(_ASIDE)
+
 
 def collection_name(space: str) -> str:
     """A name that every file system and Qdrant take, and that no other space gets."""

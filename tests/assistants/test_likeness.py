@@ -10,13 +10,14 @@ from django.utils import timezone
 from assistants import lifecycle
 from assistants.conversations import delete_conversation, give_feedback, take_feedback_back
 from assistants.likeness import fitting, rounds, similar_blocking
-from assistants.likeness.collection import answered_space, does_space, index_of
+from assistants.likeness.collection import answered_space, does_space, findable_by, index_of
 from assistants.likeness.describing import describe
 from assistants.models import Assistant, Conversation, Likeness, Message, QuestionVector, UseDay
 from datasources import reading
 from datasources.retrieval import remembering
 from datasources.retrieval.edge_client import EdgeIndex
 from datasources.retrieval.types import Selector
+from datasources.retrieval.values import collection_name, is_aside
 from tests import factories
 from tests.assistants.asking import assistant
 from tests.callers import Caller
@@ -237,6 +238,17 @@ def test_each_finds_what_they_may_use_and_nothing_else(cast, words):
     assert found_by(cast.outsider) == {elsewhere.pk}
     assert similar_blocking(cast.member, "  ") == []
 
+    def passed_by_the_index(member) -> set:
+        """So that thousands of others' never crowd out the few that one may use. Of what SQL knows better, it is behind."""
+        vector = words.embed_query("leave of employees").vectors[0]
+        search = async_to_sync(index_of(member.workspace_id).search)
+        found = search(does_space(words.space), dense=vector, query="", filter=findable_by(member), limit=40)
+        return {hit.id for hit in found.dense} - {late.pk}
+
+    assert passed_by_the_index(cast.builder) == {own.pk, offered.pk}
+    assert passed_by_the_index(cast.admin) == {offered.pk, narrow.pk}
+    assert passed_by_the_index(cast.member) == {offered.pk}
+
 
 @pytest.mark.django_db(transaction=True)
 def test_a_question_finds_who_fits_and_says_why(cast, words, client):
@@ -269,3 +281,10 @@ def test_a_question_finds_who_fits_and_says_why(cast, words, client):
     assert [row["handle"] for row in answer.json()["results"]] == ["leave"]
     client.force_login(cast.outsider.user)
     assert client.post(reverse("ask_fits", args=["acme"]), {"text": "holidays"}).status_code == 404
+
+
+def test_what_follows_a_source_passes_these_collections_over(words):
+    for space in (does_space(words.space), answered_space(words.space)):
+        assert is_aside(space)
+        assert is_aside(f"atrium-{collection_name(space)}"), "as a server tells it"
+    assert not is_aside(words.space)
