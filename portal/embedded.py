@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -271,8 +272,16 @@ def _end_in_order() -> None:
     signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
 
 
+def _bound_arenas() -> None:
+    """Few heaps for many threads: with glibc's own choice, eight a core, the portal takes a quarter more memory."""
+    M_ARENA_MAX = -8
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
 def main() -> None:
     started = time.monotonic()
+    _bound_arenas()
     _end_in_order()
     _check_folder()
     from django.conf import settings
