@@ -133,7 +133,7 @@ def test_a_budget_that_makes_no_sense_is_refused_at_its_field(cast, key, fields,
 
 
 def test_what_is_reserved_is_settled_with_what_was_spent(cast, key, django_assert_num_queries):
-    whole, mine = budget(cast, 1000), budget(cast, 600, covers="person")
+    whole, mine = budget(cast, 100_000), budget(cast, 600, covers="person")
     call = account(cast).hold(key, "big", sent=300, back=200)
     assert sums() == (0, 1000)
     spend(cast, key, 80, 40, hold=call)
