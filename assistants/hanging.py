@@ -12,7 +12,7 @@ from assistants.filing import conversations_of
 from assistants.models import Assistant, Conversation
 from assistants.naming import id_of, names_of
 from assistants.reading_sources import panel, table_panel, used_by
-from assistants.views_assistants import usable
+from assistants.views_assistants import first_of, usable
 from assistants.views_at_hand import rail_context as at_hand_context
 from assistants.views_conversations import home_context
 from assistants.views_filing import rail_context
@@ -92,7 +92,7 @@ def _find_assistants(request: HttpRequest, text: str) -> list[tuple[str, str, st
             reverse("assistant", args=[membership.workspace.slug, a.handle]),
             f"@{a.handle}",
         )
-        for a in found[:8]
+        for a in first_of(found, 8)
         if a.live
     ]
 
