@@ -49,7 +49,7 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
     )
     Installation.objects.create(template=template, assistant=helper, version=template.latest, by=cast.admin.user)
     Assistant.objects.filter(pk=helper.pk).update(template=template.pk, template_version=1)
-    asked = lifecycle.request_vetting(helper, cast.admin.user)
+    vetting = lifecycle.request_vetting(helper, cast.admin.user)
     notice = Notice.objects.create(workspace=here, user=cast.admin.user, words="It is done.")
     talk = Conversation.objects.create(workspace=here, owner=cast.admin.user, assistant=helper)
     asked = Message.objects.create(conversation=talk, role="user", content="?", author=cast.admin.user)
@@ -89,8 +89,8 @@ def rows(cast: factories.Cast) -> dict[str, Any]:
         "templates/": template.pk,
         "template": template.pk,
         "versions/": 1,
-        "vetting-requests/": asked.pk,
-        "vettingrequest": asked.pk,
+        "vetting-requests/": vetting.pk,
+        "vettingrequest": vetting.pk,
         "notices/": notice.pk,
         "pictures/": keep_picture(cast.admin, a_picture()).pk,
         "try/": told.pk,
