@@ -65,7 +65,7 @@ def teams_without(workspace: Workspace) -> list[Team]:
     read = set(offered(workspace).order_by().annotate(one=one).values_list("one", flat=True).distinct())
     served = set(SpaceDefault.objects.filter(space__workspace=workspace).values_list("space", flat=True))
     return [
-        Team(space, space.people, bool(own[space.pk] - common))  # type: ignore[attr-defined]
+        Team(space, space.people, bool(own[space.pk] - common))
         for space in spaces
         if space.pk not in served and not (own[space.pk] - common) & read
     ]

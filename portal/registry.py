@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -114,7 +114,8 @@ class CredentialKind:
     entered: str
 
 
-class LeftBehind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
     """What only somebody who leaves looks after, in words ("2 assistants: @hr-leave, @travel"), and how many that are.
 
     Whoever takes it over is named in ``events.MemberLeft.hand_over_to``.

@@ -106,7 +106,7 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _keyed(rows: QuerySet[UsageRecord], by: str) -> Iterable[dict[str, Any]]:
+def _keyed(rows: QuerySet[UsageRecord], by: str) -> Iterable[Any]:
     keyed = rows.order_by().annotate(key=Coalesce(_KEYS[by], Value(""), output_field=CharField()))
     return keyed.values("key").annotate(**_SUMS)
 

@@ -87,7 +87,7 @@ def _days(column: str, of: UUID, days: Sequence[date]) -> Days:
     mondays = _mondays(max(LEAST_WEEKS, len(days) // 7))
     found: dict[str, dict[date | None, tuple[int, int, int]]] = {"day": {}, "week": {}, "all": {}}
     with connection.cursor() as cursor:
-        wanted = {"of": of, "first": days[0], "monday": mondays[0], "last": days[-1]}
+        wanted: Any = {"of": of, "first": days[0], "monday": mondays[0], "last": days[-1]}
         cursor.execute(_USE.format(column=column), wanted)  # the column is one of two written above
         for kind, day, *numbers in cursor.fetchall():
             found[kind][day] = (int(numbers[0]), int(numbers[1]), int(numbers[2]))

@@ -240,7 +240,7 @@ class GovernAdmin(DeedsMixin, ModelAdmin):
             told = told.filter(workspace=request.workspace)  # type: ignore[attr-defined]
         page = Paginator(told.order_by("-id"), 50).get_page(request.GET.get("p"))
         for event in page:
-            event.changes = audit_log.changes(event.before, event.after)
+            event.changes = audit_log.changes(event.before, event.after)  # type: ignore[attr-defined]
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {row}",

@@ -56,7 +56,7 @@ class OneMemberShape(MemberShape):
     def get_leaves_behind(self, row: Membership) -> Any:
         if not (row.active and self.context["view"].membership.is_admin):
             return []
-        return [one._asdict() for one in people.left_behind(row)]
+        return LeftBehindShape(people.left_behind(row), many=True).data
 
 
 class ImportRequest(serializers.Serializer[Any]):
@@ -128,13 +128,13 @@ class People(WorkspaceAPI):
         """Everybody in the workspace, also those who left (``active`` false) for admins."""
         rows = self.workspace.memberships.select_related("user")
         asked = request.query_params
-        rows = members.found(
+        found = members.found(
             rows if self.membership.is_admin else rows.active(),
             text=asked.get("q", "").strip(),
             role=asked.get("role", ""),
             seen_when=asked.get("seen", ""),
         )
-        return self.listed(MemberShape, rows)
+        return self.listed(MemberShape, found)
 
 
 class ImportPeople(WorkspaceAPI):

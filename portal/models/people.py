@@ -147,7 +147,7 @@ class Invitation(models.Model):
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
     # What whoever invited them says that they are called, and the restricted spaces that will list them.
     name = models.CharField(max_length=120, blank=True)
-    spaces = models.ManyToManyField("Space", blank=True, related_name="+")
+    spaces: models.ManyToManyField[Space, Any] = models.ManyToManyField("Space", blank=True, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True)
     invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created = models.DateTimeField(auto_now_add=True)
