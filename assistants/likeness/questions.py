@@ -63,6 +63,10 @@ def used_lately(workspace: Workspace, days: int) -> list[UUID]:
     return list(used.order_by().values_list("assistant", flat=True).distinct())
 
 
+def kept_any(workspace: Workspace, space: str) -> bool:
+    return QuestionVector.objects.filter(assistant__workspace=workspace, space=space).exists()
+
+
 def unkept(assistants: Sequence[UUID], space: str, days: int, limit: int) -> list[tuple[UUID, UUID]]:
     """(question, assistant) of answers of the last so many days whose question has no vector of this space yet."""
     with connection.cursor() as cursor:

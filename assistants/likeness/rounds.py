@@ -112,7 +112,9 @@ def keep_up(workspace: Workspace) -> None:
         questions.forget_old()
     describing.forget(workspace, describing.archived(workspace).values_list("pk", flat=True))
     _describe_stale(workspace, embedder, until)
-    if _keep_asked(workspace, embedder, questions.KEPT_DAYS if cache.get(behind) else RECENT_DAYS, until):
+    # None at all is a workspace that was filled from elsewhere, or that chose another model just now.
+    all_of_them = cache.get(behind) or not questions.kept_any(workspace, embedder.space)
+    if _keep_asked(workspace, embedder, questions.KEPT_DAYS if all_of_them else RECENT_DAYS, until):
         cache.delete(behind)
     if unweighed := weighing.unweighed(workspace, embedder.space):
         weighing.weigh(workspace, embedder.space, embedder.size, unweighed)

@@ -170,6 +170,17 @@ def test_questions_of_people_are_kept_and_weighed_by_person(cast, words):
     assert like("parental leave") > 1.3 * like("overtime paid"), "nine questions of one person are one person's"
 
 
+def test_a_workspace_that_is_filled_from_elsewhere_has_its_old_questions_kept(cast, words):
+    made = assistant(cast.builder, **LEAVE)
+    rounds.keep_up(cast.workspace)
+    asked(cast.member, made, "What is parental leave?")
+    month = timezone.timedelta(days=30)
+    Message.objects.update(created=timezone.now() - month)
+    UseDay.objects.update(day=timezone.localdate() - month)
+    rounds.keep_up(cast.workspace)
+    assert QuestionVector.objects.count() == 1
+
+
 def test_a_thumb_down_takes_a_question_out_and_taken_back_puts_it_in(cast, words):
     made = assistant(cast.builder, **LEAVE)
     answers = [asked(person, made, "What is parental leave?") for person in people(cast.workspace, 3)]
