@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -22,8 +21,6 @@ from portal.spending import budgets, holding, periods, prices
 from portal.spending.budgets import Applying
 
 log = structlog.get_logger(__name__)
-
-EMBEDDING_LASTS = timedelta(minutes=5)
 
 
 class OverBudget(ProviderError):
@@ -65,9 +62,7 @@ class Account:
             one.budget.workspace = workspace
         return cls(workspace, user, assistant, found)
 
-    def hold(
-        self, credential: Credential, model: str, *, sent: int, back: int, lasts: timedelta = holding.LASTS
-    ) -> UUID | None:
+    def hold(self, credential: Credential, model: str, *, sent: int, back: int) -> UUID | None:
         """Reserve for a call: ``sent`` bytes (a token is one at least) and at most ``back`` tokens. Blocking.
 
         Gives the key that its usage is recorded with; None where no budget asks. Raises OverBudget.
@@ -76,7 +71,7 @@ class Account:
             return None
         takings = self._takings(credential, model, sent, back)
         try:
-            return holding.reserve(takings, lasts) if takings else None
+            return holding.reserve(takings) if takings else None
         except holding.NoRoom as full:
             raise over(full) from None
 
@@ -99,7 +94,7 @@ class Account:
     def embed(self, embedder: Embedder, credential: Credential, texts: Sequence[str], *, query: bool) -> Embeddings:
         """Embed by a vendor, reserved before; what it spent is added to ``embedded``. Blocking. Raises ProviderError."""
         size = sum(len(text.encode()) for text in texts) + len(texts)
-        call = self.hold(credential, embedder.model, sent=size, back=0, lasts=EMBEDDING_LASTS)
+        call = self.hold(credential, embedder.model, sent=size, back=0)
         try:
             made = embedder.embed_query(texts[0]) if query else embedder.embed_documents(texts)
         except ProviderError as error:

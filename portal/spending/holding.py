@@ -83,12 +83,12 @@ class NoRoom(Exception):
         self.taking, self.left, self.starts = taking, left, starts
 
 
-def reserve(takings: Sequence[Taking], lasts: timedelta = LASTS) -> UUID:
+def reserve(takings: Sequence[Taking]) -> UUID:
     """Take the amounts off all of these budgets, or off none. Gives the key to settle with. Raises NoRoom."""
     ordered = sorted(takings, key=lambda taking: taking.budget.pk)
     while True:
         try:
-            return _reserve(ordered, lasts)
+            return _reserve(ordered)
         except NoRoom as full:
             budget, subject = full.taking.budget, full.taking.subject
             row = Spending.objects.filter(budget=budget, subject=subject, starts=full.starts).first()
@@ -102,8 +102,8 @@ def reserve(takings: Sequence[Taking], lasts: timedelta = LASTS) -> UUID:
                 open_spending(budget, subject)
 
 
-def _reserve(takings: Sequence[Taking], lasts: timedelta) -> UUID:
-    call, until = uuid4(), timezone.now() + lasts
+def _reserve(takings: Sequence[Taking]) -> UUID:
+    call, until = uuid4(), timezone.now() + LASTS
     # One statement needs no transaction around it.
     with transaction.atomic() if len(takings) > 1 else nullcontext():
         for taking in takings:
