@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gallery.demo import company, lives, told, use
+from gallery.demo import asking, company, lives, told, use
 from gallery.demo.company import Company
 from gallery.demo.dates import Calendar, no_mail
 
@@ -23,7 +23,7 @@ def _live(made: Company, share: float) -> None:
     assistants = told.read("assistants")
     living = lives.live(made, assistants)
     questions = {handle: asked[: max(1, round(len(asked) * share))] for handle, asked in told.questions().items()}
-    topics = use.answered(made, assistants, living, questions)
+    topics = asking.answered(made, assistants, living, questions)
     use.spread(made, assistants, topics, told.read("questions"), share)
     company.leave(made)
     lives.settle(made, assistants, living)

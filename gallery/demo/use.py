@@ -1,33 +1,29 @@
-"""Some weeks of use: what people asked, what they were answered, and what they thought of it.
+"""Some weeks of use: who asked what when, what they were answered, and what they thought of it.
 
-Each thing that people want to know is asked once for real, by the way that every question goes. Who asked it in other words, or
-on another day, has that answer with the same passages: rows as real use leaves them, and no citation that leads nowhere.
+Each thing that people want to know was asked once for real (gallery/demo/asking.py). Who asked it in other words, or on another
+day, has that answer with the same passages: rows as real use leaves them, and no citation that leads nowhere.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from assistants import conversations, uses
+from assistants import uses
 from assistants.answering.titles import title_from
-from assistants.models import Assistant, AssistantVersion, Citation, Conversation, Feedback, Message
+from assistants.models import AssistantVersion, Citation, Conversation, Feedback, Message
 from gallery import standing
+from gallery.demo.asking import Topic
 from gallery.demo.company import Company
 from portal.models import Membership, UsageRecord
 
-AT_ONCE = 4
-PATIENCE = 60.0
-"""Seconds for which one answer is waited for."""
 EAGERNESS = 0.16
 """Questions that somebody of weight 1 has on a working day."""
 THUMBS = 0.3
@@ -37,63 +33,11 @@ TALKATIVE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
-    """One thing that people want to know of one assistant, and the real answer to it."""
-
-    assistant: Assistant
-    words: tuple[str, ...]
-    answer: Message
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
     who: str
     topic: Topic
     words: str
     at: datetime
-
-
-# ---- For real ----------------------------------------------------------------------------------------------------
-
-
-def answered(
-    company: Company,
-    told: Mapping[str, Any],
-    assistants: Mapping[str, Assistant],
-    questions: Mapping[str, list[list[str]]],
-) -> list[Topic]:
-    """Every first wording is asked for real, some at once. Raises TimeoutError where no answer comes, ValidationError where one breaks off."""
-    waiting: list[tuple[Assistant, list[str], Message]] = []
-    topics: list[Topic] = []
-    wanted = [(handle, words) for handle, lists in questions.items() for words in lists]
-    for number, (handle, words) in enumerate(wanted):
-        if number % 25 == 0:
-            company.say(f"Asking: {number} of {len(wanted)} questions…")
-        # By somebody who reads no more than the others who ask it, so that all of them may see what it cites.
-        asker = company.members[next(iter(told[handle]["asked_by"]))]
-        _, answer = conversations.ask(asker, None, words[0], assistant=assistants[handle])
-        waiting.append((assistants[handle], words, answer))
-        if len(waiting) >= AT_ONCE:
-            topics += _ended(waiting)
-    return topics + _ended(waiting)
-
-
-def _ended(waiting: list[tuple[Assistant, list[str], Message]]) -> list[Topic]:
-    deadline = time.monotonic() + PATIENCE
-    keys = [answer.pk for _, _, answer in waiting]
-    while Message.objects.filter(pk__in=keys, status__in=Message.OPEN).exists():
-        if time.monotonic() > deadline:
-            raise TimeoutError("The demo's questions are not answered. Look at the log, and try again.")
-        time.sleep(0.02)
-    found = Message.objects.select_related("conversation", "parent").in_bulk(keys)
-    if broken := next((one for one in found.values() if one.status != Message.Status.COMPLETED), None):
-        raise ValidationError(f"A question of the demo could not be answered: {broken.error_detail}")
-    topics = [Topic(assistant, tuple(words), found[answer.pk]) for assistant, words, answer in waiting]
-    waiting.clear()
-    return topics
-
-
-# ---- Over the weeks ----------------------------------------------------------------------------------------------
 
 
 def spread(
@@ -182,10 +126,9 @@ def _rows(
             content=asked.words,
             created=asked.at,
         )
-        answer = _again(
-            topic, versions[topic.assistant.pk], question, asked.at + timedelta(seconds=chance.uniform(0.4, 2.2))
-        )
-        talk.head, talk.updated = answer, answer.finished
+        ended = asked.at + timedelta(seconds=chance.uniform(0.4, 2.2))
+        answer = _again(topic, versions[topic.assistant.pk], question, ended)
+        talk.head, talk.updated = answer, ended
         last[key] = (talk, answer)
         yield talk, question, answer
 
@@ -272,32 +215,26 @@ def _move_back(company: Company, topics: list[Topic]) -> None:
 def _judge(company: Company, thumbs: Mapping[str, Any]) -> None:
     """Some of the answers got a thumb; mostly up, and mostly down where nothing was found."""
     chance = random.Random(2)
-    rows = []
-    answers = Message.objects.filter(conversation__workspace=company.workspace, role="assistant").order_by(
-        "created", "pk"
-    )
-    for answer in answers.only("pk", "author_id", "version_id", "found", "finished"):
-        if chance.random() > THUMBS:
+    answers = Message.objects.filter(conversation__workspace=company.workspace, role="assistant")
+    rows: list[Feedback] = []
+    times: list[datetime] = []
+    for answer in answers.order_by("created", "pk").select_related("author"):
+        if chance.random() > THUMBS or answer.author is None or answer.finished is None:
             continue
-        up = chance.random() < (0.94 if answer.found else 0.3)
-        said = chance.random() < 0.35
-        told = {} if up or not said else dict(chance.choice(thumbs["thumbs_down"]))
-        told |= {"comment": chance.choice(thumbs["thumbs_up"])} if up and said else {}
-        rows.append(
-            Feedback(
-                message=answer,
-                version_id=answer.version_id,
-                user_id=answer.author_id,
-                up=up,
-                created=answer.finished,
-                **told,
-            )
-        )
-    times = [row.created for row in rows]
-    made = Feedback.objects.bulk_create(rows)
-    for row, at in zip(made, times, strict=True):
+        told = _thumb(answer.found is not False, chance, thumbs)
+        rows.append(Feedback(message=answer, version_id=answer.version_id, user=answer.author, **told))
+        times.append(answer.finished)
+    for row, at in zip(Feedback.objects.bulk_create(rows), times, strict=True):
         row.created = at
-    Feedback.objects.bulk_update(made, ["created"], batch_size=500)
+    Feedback.objects.bulk_update(rows, ["created"], batch_size=500)
+
+
+def _thumb(found: bool, chance: random.Random, thumbs: Mapping[str, Any]) -> dict[str, Any]:
+    up, said = chance.random() < (0.94 if found else 0.3), chance.random() < 0.35
+    if not said:
+        return {"up": up}
+    words = {"comment": chance.choice(thumbs["thumbs_up"])} if up else chance.choice(thumbs["thumbs_down"])
+    return {"up": up, **words}
 
 
 def _last_seen(company: Company) -> None:
