@@ -85,7 +85,8 @@ def template(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
         "may_rate": rating.may_rate(membership, row),
         "given": given.stars if given else 0,
         "installed": list(mine.filter(by=membership.user_id).select_related("assistant__live")[:10]),
-        "versions": list(row.versions.filter(number__lte=row.latest.number)[:10]) if row.latest else [],
+        # Of others' templates, some versions were never on the shelf, and what they say is not for everybody.
+        "versions": list(row.versions.all()[:10]) if row.workspace_id is None else [],
         "is_offerer": row.offered_by_id == membership.user_id and row.workspace_id == membership.workspace_id,
         "decide_url": decide_url(membership, row),
     }
