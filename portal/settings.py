@@ -394,6 +394,7 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "datasources.models.SyncRun.State",
         "SourceStateEnum": "datasources.models.DataSource.State",
         "NodeStatusEnum": "datasources.models.Node.Status",
+        "VettingStateEnum": "assistants.models.VettingRequest.State",
         "TemplateStateEnum": "gallery.models.Template.State",
     },
     "POSTPROCESSING_HOOKS": [

@@ -17,7 +17,7 @@ from portal.models import Budget, Credential, Membership, ModelOffer, Price, Rol
 from portal.spending import budgets, offers, prices, standing
 
 
-class StandingShape(serializers.Serializer[Any]):
+class LeftShape(serializers.Serializer[Any]):
     """What is left in the period that runs, in the budget's unit. ``held`` is reserved for calls under way."""
 
     budget = serializers.UUIDField(source="budget.pk")
@@ -44,13 +44,13 @@ class BudgetShape(serializers.ModelSerializer[Budget]):
         fields = ["id", "covers", "user", "assistant", "period", "unit", "limit", "contact", "fullest", "created"]
         read_only_fields = fields
 
-    @extend_schema_field(StandingShape(allow_null=True))
+    @extend_schema_field(LeftShape(allow_null=True))
     def get_fullest(self, row: Budget) -> Any:
         """Who has spent most of it now; null where nobody has."""
         spent = self.context["fullest"].get(row.pk)
         if spent is None:
             return None
-        return StandingShape(standing.Standing(row, spent.subject, spent.starts, spent.spent, spent.held)).data
+        return LeftShape(standing.Standing(row, spent.subject, spent.starts, spent.spent, spent.held)).data
 
 
 class BudgetRequest(serializers.Serializer[Any]):
@@ -135,7 +135,7 @@ class UsedShape(serializers.Serializer[Any]):
 
 class SpendingShape(serializers.Serializer[Any]):
     used = UsedShape()
-    budgets = StandingShape(many=True)
+    budgets = LeftShape(many=True)
 
 
 class MySpending(WorkspaceAPI):
