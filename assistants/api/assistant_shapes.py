@@ -199,28 +199,28 @@ class AssistantChange(AssistantFields):
     owners = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Ids of people.")
 
 
-class LineShape(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(["old", "new", "same", "gap"], help_text="``gap``: lines that stayed are left out.")
+class DiffLineShape(serializers.Serializer[Any]):
+    kind = serializers.CharField(help_text="``old``, ``new``, ``same``, or ``gap``: lines that stayed are left out.")
     text = serializers.CharField(allow_blank=True)
 
 
-class ChangeShape(serializers.Serializer[Any]):
+class FieldChangeShape(serializers.Serializer[Any]):
     """One field that differs. ``lines``: of long texts and lists, the diff; empty for others."""
 
     field = serializers.CharField()
     label: Any = serializers.CharField()
     before = serializers.CharField(allow_blank=True)
     after = serializers.CharField(allow_blank=True)
-    lines = LineShape(many=True)
+    lines = DiffLineShape(many=True)
 
 
 class ComparisonShape(serializers.Serializer[Any]):
     old = serializers.IntegerField(source="old.number")
     new = serializers.IntegerField(source="new.number")
-    changes = ChangeShape(many=True)
+    changes = FieldChangeShape(many=True)
 
 
-class ImportRequest(serializers.Serializer[Any]):
+class AssistantFileRequest(serializers.Serializer[Any]):
     yaml = serializers.CharField(trim_whitespace=False, help_text="The file’s text, at most 256 KB.")
     handle = serializers.CharField(required=False, max_length=40, help_text="Another than the file’s.")
     check = serializers.BooleanField(
@@ -228,7 +228,7 @@ class ImportRequest(serializers.Serializer[Any]):
     )
 
 
-class ImportShape(serializers.Serializer[Any]):
+class AssistantFileShape(serializers.Serializer[Any]):
     """``notes``: a sentence for each thing that could not be matched here. ``assistant`` is null where it was only checked."""
 
     handle = serializers.CharField()

@@ -18,10 +18,10 @@ from rest_framework.reverse import reverse
 
 from assistants import lifecycle
 from assistants.api.assistant_shapes import (
+    AssistantFileRequest,
+    AssistantFileShape,
     AssistantShape,
     ComparisonShape,
-    ImportRequest,
-    ImportShape,
     KnowledgePart,
     PictureShape,
     VersionShape,
@@ -137,15 +137,17 @@ class Import(AssistantAPI):
     access = {"POST": "assistant.edit"}
 
     @extend_schema(
-        operation_id="assistants_import", request=ImportRequest, responses={200: ImportShape, 201: ImportShape}
+        operation_id="assistants_import",
+        request=AssistantFileRequest,
+        responses={200: AssistantFileShape, 201: AssistantFileShape},
     )
     def post(self, request: Request, slug: str) -> Response:
         """A personal assistant from a YAML file. Nothing is ever overwritten: a handle that is taken gets a number."""
-        sent = self.parsed(ImportRequest)
+        sent = self.parsed(AssistantFileRequest)
         draft = from_yaml(self.membership, sent["yaml"])
         handle = sent.get("handle") or draft.handle
         if sent["check"]:
-            return Response(ImportShape(_told(draft, handle), context=self.around([])).data)
+            return Response(AssistantFileShape(_told(draft, handle), context=self.around([])).data)
         made = lifecycle.create_assistant(
             workspace=self.workspace,
             by=self.person,
@@ -155,7 +157,7 @@ class Import(AssistantAPI):
             **draft.fields,
         )
         row = self.row(made.handle)
-        told = ImportShape(_told(draft, handle, row), context=self.around([row])).data
+        told = AssistantFileShape(_told(draft, handle, row), context=self.around([row])).data
         return Response(told, status=status.HTTP_201_CREATED)
 
 
