@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +16,7 @@ from assistants.models import Assistant
 from assistants.views_insight import period_of
 
 
-class DayShape(serializers.Serializer[Any]):
+class InsightDayShape(serializers.Serializer[Any]):
     day = serializers.DateField()
     people = serializers.IntegerField()
     questions = serializers.IntegerField()
@@ -77,10 +77,11 @@ class InsightShape(serializers.Serializer[Any]):
     unused_sources = UnusedShape(many=True, source="cited.unused")
     worked_out = serializers.DateTimeField(help_text="When topics and passages were.")
 
-    def get_by_day(self, row: Insight) -> list[DayShape]:
+    @extend_schema_field(InsightDayShape(many=True))
+    def get_by_day(self, row: Insight) -> Any:
         columns = zip(row.days, row.use.people, row.use.questions, row.use.unanswered, row.ups, row.downs, strict=True)
         names = ("day", "people", "questions", "unanswered", "ups", "downs")
-        return DayShape([dict(zip(names, values, strict=True)) for values in columns], many=True).data  # type: ignore[return-value]
+        return InsightDayShape([dict(zip(names, values, strict=True)) for values in columns], many=True).data
 
 
 class AssistantInsight(AssistantsAPI):

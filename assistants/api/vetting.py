@@ -47,14 +47,14 @@ class RequestShape(serializers.ModelSerializer[VettingRequest]):
         read_only_fields = fields
 
 
-class ChangeShape(serializers.Serializer[Any]):
+class VettingChangeShape(serializers.Serializer[Any]):
     field = serializers.CharField()
     label = serializers.CharField()
     before = serializers.CharField()
     after = serializers.CharField()
 
 
-class UseShape(serializers.Serializer[Any]):
+class VettingUseShape(serializers.Serializer[Any]):
     people = serializers.IntegerField()
     questions = serializers.IntegerField()
     unanswered = serializers.IntegerField()
@@ -66,9 +66,9 @@ class ConsideredShape(serializers.Serializer[Any]):
     """``vetted_before``: the version that ``changes`` are told against; null where none was vetted. ``use``: of 30 days."""
 
     vetted_before = serializers.IntegerField(source="before.number", default=None, allow_null=True)
-    changes = ChangeShape(many=True)
+    changes = VettingChangeShape(many=True)
     needs = serializers.ListField(child=serializers.CharField())
-    use = UseShape()
+    use = VettingUseShape()
 
 
 class OneRequestShape(RequestShape):

@@ -17,7 +17,7 @@ from portal.api.base import WorkspaceAPI
 from portal.models import AuditEvent
 
 
-class ChangeShape(serializers.Serializer[Any]):
+class AuditChangeShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     before = serializers.CharField()
     after = serializers.CharField()
@@ -46,9 +46,9 @@ class AuditShape(serializers.ModelSerializer[AuditEvent]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field(ChangeShape(many=True))
+    @extend_schema_field(AuditChangeShape(many=True))
     def get_changes(self, row: AuditEvent) -> Any:
-        return ChangeShape(audit_log.changes(row.before, row.after), many=True).data
+        return AuditChangeShape(audit_log.changes(row.before, row.after), many=True).data
 
 
 _FILTERS = [

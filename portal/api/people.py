@@ -59,7 +59,7 @@ class OneMemberShape(MemberShape):
         return LeftBehindShape(people.left_behind(row), many=True).data
 
 
-class ImportRequest(serializers.Serializer[Any]):
+class PeopleImportRequest(serializers.Serializer[Any]):
     csv = serializers.CharField(
         max_length=importing.MOST_BYTES,
         trim_whitespace=False,
@@ -68,7 +68,7 @@ class ImportRequest(serializers.Serializer[Any]):
     preview = serializers.BooleanField(default=False, help_text="Only say what would happen.")
 
 
-class ImportLine(serializers.Serializer[Any]):
+class PeopleImportLine(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     email = serializers.CharField()
     does = serializers.CharField(help_text="What happens, in words.")
@@ -76,12 +76,12 @@ class ImportLine(serializers.Serializer[Any]):
     changes = serializers.BooleanField()
 
 
-class ImportShape(serializers.Serializer[Any]):
+class PeopleImportShape(serializers.Serializer[Any]):
     done = serializers.BooleanField(default=False)
     invited = serializers.IntegerField()
     changed = serializers.IntegerField()
     problem = serializers.CharField(help_text="Why mails could not be sent.")
-    lines = ImportLine(many=True)
+    lines = PeopleImportLine(many=True)
 
 
 class InvitationShape(serializers.ModelSerializer[Invitation]):
@@ -140,15 +140,15 @@ class People(WorkspaceAPI):
 class ImportPeople(WorkspaceAPI):
     access = {"POST": "people.manage"}
 
-    @extend_schema(operation_id="people_import", request=ImportRequest, responses=ImportShape)
+    @extend_schema(operation_id="people_import", request=PeopleImportRequest, responses=PeopleImportShape)
     def post(self, request: Request, slug: str) -> Response:
         """Invite, or change, everybody of a CSV file. Lines with a problem are left out; the same file twice changes nothing."""
-        wanted = self.parsed(ImportRequest)
+        wanted = self.parsed(PeopleImportRequest)
         if wanted["preview"]:
             lines = importing.read_people(self.workspace, wanted["csv"])
-            return Response(ImportShape(importing.Imported(lines, 0, 0, 0), context={}).data | {"done": False})
+            return Response(PeopleImportShape(importing.Imported(lines, 0, 0, 0), context={}).data | {"done": False})
         made = importing.import_people(self.workspace, wanted["csv"], by=self.person)
-        return Response(ImportShape(made).data | {"done": True})
+        return Response(PeopleImportShape(made).data | {"done": True})
 
 
 class Person(WorkspaceAPI):
