@@ -56,6 +56,8 @@ def assistants(request: WorkspaceRequest) -> HttpResponse:
             "stages": Assistant.Stage.choices,
         }
     response = render(request, name, context)
+    if is_fragment(request) and not start:
+        response["HX-Push-Url"] = _address(request, 0)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -67,7 +69,8 @@ def _number(text: str) -> int:
 def _address(request: HttpRequest, start: int) -> str:
     """The same again from there on, without what was left empty."""
     kept = [(name, value) for name, value in request.GET.items() if value and name != "from"]
-    return "?" + urlencode([*kept, ("from", start)])
+    query = urlencode([*kept, ("from", start)] if start else kept)
+    return f"{request.path}?{query}" if query else request.path
 
 
 def home(request: HttpRequest, workspace: Any) -> dict[str, Any] | None:

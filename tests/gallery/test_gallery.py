@@ -298,10 +298,12 @@ def test_more_of_the_list_comes_when_asked_for(cast, client):
     address = reverse("assistants", args=["acme"])
     first = client.get(address, {"stage": "beta"}).content.decode()
     assert first.count("<article") == views.PAGE
-    assert f"?stage=beta&amp;from={views.PAGE}" in first
+    assert f"{address}?stage=beta&amp;from={views.PAGE}" in first
     rest = client.get(address, {"stage": "beta", "from": views.PAGE}, headers={"HX-Request": "true"}).content.decode()
     assert rest.count("<article") == 2
     assert "gallery-find" not in rest
+    typed = client.get(address, {"q": "assistant", "stage": "", "tag": ""}, headers={"HX-Request": "true"})
+    assert typed["HX-Push-Url"] == f"{address}?q=assistant"
 
 
 def test_the_number_of_queries_does_not_depend_on_how_many_there_are(cast, client):
