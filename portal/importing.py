@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from portal import audit, people
 from portal.models import Invitation, Membership, Role, Space, User, Workspace
+from portal.spaces import list_in_spaces
 
 MOST_BYTES = 512 * 1024
 MOST_LINES = 1000
@@ -249,7 +250,7 @@ def _do(workspace: Workspace, line: Line, known: _Known, by: User, invited: list
             if member is not None and member.active:
                 if line.role:
                     people.change_role(member, line.role, by=by)
-                people.list_in_spaces(member, spaces, by=by)
+                list_in_spaces(member, spaces, by=by)
             elif (invitation := known.invitations.get(line.email)) is not None:
                 people.change_invitation(invitation, by=by, role=line.role, name=line.name, spaces=spaces)
             else:

@@ -13,11 +13,11 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from portal import people
 from portal.access import WorkspaceRequest, may, require, workspace_view
 from portal.models import Membership, Space, User, Workspace
 from portal.pages import done, page, paged
 from portal.registry import registries
+from portal.spaces import delete_space, save_space
 
 
 class SpaceForm(forms.Form):
@@ -92,7 +92,7 @@ def _form(request: WorkspaceRequest, space: Space) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:
-            people.save_space(
+            save_space(
                 space, by=request.user, members=list(fields["members"]), name=fields["name"], kind=fields["kind"]
             )
         except ValidationError as error:
@@ -116,7 +116,7 @@ def space_delete(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """Ask with what it costs, then delete."""
     space = get_object_or_404(Space, pk=pk, workspace=request.workspace)
     if request.method == "POST":
-        people.delete_space(space, by=request.user)
+        delete_space(space, by=request.user)
         return done(request, f"The space {space} is deleted.", reverse("spaces", args=[request.workspace.slug]))
     context = {
         "space": space,

@@ -21,7 +21,8 @@ from gallery.demo import numbers, slack, told
 from gallery.demo.dates import Calendar, on
 from portal import audit
 from portal.models import Membership, Role, Space, User, Workspace
-from portal.people import deactivate, invite, make_person, make_workspace, save_space
+from portal.people import deactivate, invite, make_person, make_workspace
+from portal.spaces import save_space
 
 FIRST_DAY = 36
 """So many days ago the portal was set up there."""

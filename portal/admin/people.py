@@ -17,6 +17,7 @@ from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Ask, Deed
 from portal.admin.site import site
 from portal.models import Invitation, Membership, Space, User
+from portal.spaces import delete_space, save_space
 
 
 def _leave(row: Membership, by: User, heir: str = "") -> str:
@@ -173,10 +174,10 @@ class SpaceAdmin(GovernAdmin):
     def save_row(self, request: HttpRequest, row: Any, data: dict[str, Any], *, change: bool) -> Space:
         space = row if change else Space(workspace=row.workspace)
         members = list(data["members"])
-        return people.save_space(space, by=request.user, members=members, name=data["name"], kind=data["kind"])  # type: ignore[arg-type]
+        return save_space(space, by=request.user, members=members, name=data["name"], kind=data["kind"])  # type: ignore[arg-type]
 
     def delete_row(self, request: HttpRequest, row: Any) -> None:
-        people.delete_space(row, by=request.user)  # type: ignore[arg-type]
+        delete_space(row, by=request.user)  # type: ignore[arg-type]
 
     def losses(self, row: Any) -> list[str]:
         return [

@@ -10,10 +10,10 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import people
 from portal.api.base import WorkspaceAPI
 from portal.api.shapes import PersonShape
 from portal.models import Space, User
+from portal.spaces import delete_space, save_space
 
 
 class SpaceShape(serializers.ModelSerializer[Space]):
@@ -53,7 +53,7 @@ class Spaces(WorkspaceAPI):
     @extend_schema(operation_id="spaces_create", request=SpaceFields, responses={201: SpaceShape})
     def post(self, request: Request, slug: str) -> Response:
         wanted = _people(self.parsed(SpaceFields))
-        space = people.save_space(Space(workspace=self.workspace), by=self.person, **wanted)
+        space = save_space(Space(workspace=self.workspace), by=self.person, **wanted)
         return self.shown(SpaceShape, space, status.HTTP_201_CREATED)
 
 
@@ -71,11 +71,11 @@ class OneSpace(WorkspaceAPI):
     @extend_schema(operation_id="spaces_change", request=SpaceFields(partial=True), responses=SpaceShape)
     def patch(self, request: Request, slug: str, pk: str) -> Response:
         change = _people(self.parsed(SpaceFields, partial=True))
-        people.save_space(self._row(pk), by=self.person, **change)
+        save_space(self._row(pk), by=self.person, **change)
         return self.shown(SpaceShape, self._row(pk))
 
     @extend_schema(operation_id="spaces_delete", responses={204: None})
     def delete(self, request: Request, slug: str, pk: str) -> Response:
         """Remove the space and its grants: what only it let people see is then hidden."""
-        people.delete_space(self._row(pk), by=self.person)
+        delete_space(self._row(pk), by=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import audit, audit_log, people
 from portal.models import AuditEvent
+from portal.spaces import save_space
 from tests import factories
 from tests.callers import Caller
 
@@ -20,7 +21,7 @@ def log(cast):
     AuditEvent.objects.all().delete()
     audit.via.set("portal")  # an earlier test may have called the API in this thread
     room = factories.space(cast.workspace, name="Room")
-    people.save_space(room, by=cast.admin.user, name="=HYPERLINK(1)")
+    save_space(room, by=cast.admin.user, name="=HYPERLINK(1)")
     people.change_role(cast.member, "builder", by=cast.admin.user)
     token = audit.via.set("api")
     audit.record("assistant.publish", workspace=cast.workspace, actor=cast.builder.user, after={"scope": "published"})
