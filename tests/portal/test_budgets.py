@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.models import F, Sum
 from django.utils import timezone
 
+from assistants import lifecycle
 from portal import usage
 from portal.models import AuditEvent, Budget, Credential, Hold, Role, Spending, UsageRecord
 from portal.providers.types import Usage
@@ -350,6 +351,28 @@ def test_admins_set_budgets_prices_and_offers_in_the_admin(cast, key, client):
     assert set(AuditEvent.objects.values_list("action", flat=True)) >= {
         *("budget.create", "budget.change", "budget.remove", "price.set", "model.offer", "workspace.currency"),
     }
+
+
+def test_owners_see_what_their_assistant_may_spend(cast, key, client):
+    made = lifecycle.create_assistant(workspace=cast.workspace, by=cast.builder.user, handle="leave", knowledge=[])
+    lifecycle.publish(made, cast.builder.user)
+    client.force_login(cast.admin.user)
+    given = {"covers": "assistant", "who": "@leave", "period": "day", "unit": "tokens", "limit": "5000", "ask": ""}
+    assert (
+        "no assistant @other"
+        in client.post("/w/acme/govern/portal/budget/add/", given | {"who": "other"}).content.decode()
+    )
+    assert client.post("/w/acme/govern/portal/budget/add/", given).status_code == 302
+    row = Budget.objects.get()
+    assert row.assistant == made.pk
+    assert "@leave" in client.get("/w/acme/govern/portal/budget/").content.decode()
+    spend(cast, key, 900, hold=account(cast, assistant=made.pk).hold(key, "big", sent=1000, back=0))
+    with pytest.raises(OverBudget, match="This assistant’s budget for today"):
+        account(cast, assistant=made.pk).hold(key, "big", sent=5000, back=0)
+    for who, sees in ((cast.builder, True), (cast.member, False)):
+        client.force_login(who.user)
+        page = client.get("/w/acme/assistants/leave/").content.decode().replace("\u202f", " ")
+        assert ("4 100 of 5 000 tokens left" in page) is sees
 
 
 def test_the_same_by_the_api(cast, key):
