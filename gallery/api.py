@@ -16,7 +16,7 @@ from assistants import at_hand
 from assistants.models import Assistant
 from datasources.connectors.registry import CONNECTORS
 from gallery import listing
-from gallery.cards import Card, cards
+from gallery.cards import cards
 from gallery.explaining import Why, why
 from portal.api.base import WorkspaceAPI
 from portal.api.pagination import ByPlace
@@ -31,7 +31,7 @@ class CardSource(serializers.Serializer[Any]):
     kind = serializers.CharField()
 
 
-class CardShape(serializers.Serializer[Card]):
+class CardShape(serializers.Serializer[Any]):
     """An assistant as the gallery shows it. Of its sources, those that the caller may know of."""
 
     id = serializers.UUIDField(source="assistant.id")

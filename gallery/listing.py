@@ -54,8 +54,10 @@ class Wanted:
             text=query.get("q", "").replace("\x00", "").strip()[:200],
             tag=query.get("tag", "").replace("\x00", "")[:40],
             space=_uuid(query.get("space", "")),
+            mine=bool(query.get("mine")),
+            favourites=bool(query.get("favourites")),
+            hidden=bool(query.get("hidden")),
             **{name: value for name, value in chosen.items() if value in one_of[name]},
-            **{name: bool(query.get(name)) for name in ("mine", "favourites", "hidden")},
         )
 
     @property
@@ -83,7 +85,6 @@ def listed(membership: Membership, *, hidden: bool = False) -> QuerySet[Assistan
     vetted = Case(When(scope=Assistant.Scope.WORKSPACE, then=Value(0)), default=Value(1), output_field=IntegerField())
     return rows.annotate(
         shown=Coalesce("live", "latest"),
-        kept=_kept(membership),
         rank=vetted,
         score=Coalesce("standing__score", 0.0),
         approval=Coalesce("standing__approval", ranking.approval(0, 0)),
@@ -140,9 +141,9 @@ def _filtered(membership: Membership, rows: QuerySet[Assistant], wanted: Wanted)
             live__in=AssistantVersion.objects.filter(tags__contains=[wanted.tag]).order_by().values("pk")
         )
     if wanted.mine:
-        rows = rows.filter(is_own=True)
+        rows = rows.filter(owners=membership.user_id)
     if wanted.favourites:
-        rows = rows.filter(kept=True)
+        rows = rows.filter(favourites__user=membership.user_id)
     if wanted.space or wanted.kind:
         rows = rows.filter(reads__overlap=_sources(membership, wanted))
     return rows
