@@ -97,11 +97,8 @@ def _sent_along(row: Feedback) -> bool:
 
 
 def _comment(row: Feedback, answer: str) -> Comment:
-    question: Message | None = row.message.parent
-    while question is not None and question.role == Message.Role.ASSISTANT:
-        # Another assistant was asked the same question before it.
-        question = question.parent
     open_to_owners = _sent_along(row)
+    question = _question_of(row.message) if open_to_owners else ""
     return Comment(
         up=row.up,
         reason=row.get_reason_display() if row.reason else "",
@@ -109,6 +106,14 @@ def _comment(row: Feedback, answer: str) -> Comment:
         at=row.created,
         version=row.version.number if row.version else None,
         who=str(row.user) if open_to_owners else "",
-        question=question.content if open_to_owners and question else "",
+        question=question,
         answer=answer if open_to_owners else "",
     )
+
+
+def _question_of(answer: Message) -> str:
+    """Several assistants answer one question in a row: then its answers stand between."""
+    question = answer.parent
+    while question is not None and question.role == Message.Role.ASSISTANT:
+        question = question.parent
+    return question.content if question else ""

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 
 from assistants import lifecycle
 from assistants.errors import Refused
-from assistants.models import Assistant
+from assistants.models import Assistant, Conversation
 from portal import people
 from portal.models import AuditEvent, Notice
 from tests import factories
@@ -47,6 +47,16 @@ def test_who_leaves_hands_over_what_they_own(cast):
     assert now_of(mine).scope == "workspace"
     assert "Max Member handed @mine, @shared over to you" in told(cast.builder)[-1]
     assert AuditEvent.objects.filter(action="assistant.hand_over").count() == 2
+
+
+def test_whoever_takes_over_gets_no_conversation_and_coming_back_brings_them_back(cast):
+    published(cast.member, "mine")
+    talk = Conversation.objects.create(workspace=cast.workspace, owner=cast.member.user, title="Private")
+    people.deactivate(cast.member, by=cast.admin.user, hand_over_to=cast.admin)
+    for somebody in (cast.admin, cast.builder):
+        assert not Conversation.objects.visible_to(somebody).exists()
+    people.reactivate(cast.member, by=cast.admin.user)
+    assert list(Conversation.objects.visible_to(cast.member)) == [talk]
 
 
 def test_what_nobody_takes_waits_for_an_admin(cast):
