@@ -196,8 +196,8 @@ class AssistantAdmin(GovernAdmin):
             .annotate(number=Count("user", distinct=True))
             .values("number")
         )
-        everything = super().get_queryset(request)
-        rows = everything.filter(~Q(scope=Scope.PERSONAL) | Q(pk__in=everything.orphans().values("pk")))
+        orphans = Assistant.objects.orphans().values("pk")
+        rows = super().get_queryset(request).filter(~Q(scope=Scope.PERSONAL) | Q(pk__in=orphans))
         requests = VettingRequest.objects.filter(assistant=OuterRef("pk"), state=VettingRequest.State.OPEN)
         return rows.annotate(asked_by=Coalesce(Subquery(asked), 0), asked_for=Exists(requests))
 

@@ -102,7 +102,7 @@ def pass_on(event: events.MemberLeft) -> None:
     """To whom the one who left named; else what nobody owns any more waits for an admin, who is told. What was vetted stays so:
     people go on with it meanwhile."""
     workspace, user = Workspace.objects.get(pk=event.workspace), User.objects.get(pk=event.user)
-    by = User.objects.filter(pk=event.by).first()
+    by = User.objects.filter(pk=event.by).first() if event.by else None
     if event.hand_over_to is not None:
         rows = Assistant.objects.filter(workspace=workspace, owners=user).select_for_update(of=("self",))
         _pass_on(list(rows.order_by("handle")), user, User.objects.get(pk=event.hand_over_to), by)

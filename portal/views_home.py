@@ -91,6 +91,7 @@ def _pages(request: Any, text: str) -> list[tuple[str, str, str]]:
         ("New question", "home", "n"),
         *((i.label, i.route, "") for i in registries.menu if may(request.membership, i.action)),
     ]
+    known.append(("Notices", "notices", ""))
     if may(request.membership, "space.view"):
         known.append(("Spaces", "spaces", ""))
     found = []

@@ -48,8 +48,8 @@ class RequestShape(serializers.ModelSerializer[VettingRequest]):
 
 
 class VettingChangeShape(serializers.Serializer[Any]):
-    field = serializers.CharField()
-    label = serializers.CharField()
+    field: Any = serializers.CharField()
+    label: Any = serializers.CharField()
     before = serializers.CharField()
     after = serializers.CharField()
 
