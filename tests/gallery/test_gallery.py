@@ -291,7 +291,8 @@ def test_an_empty_gallery_shows_the_next_step(shown):
     assert "You have not made an assistant yet." in shown(mine="1")
 
 
-def test_more_of_the_list_comes_when_asked_for(cast, client):
+def test_more_of_the_list_comes_when_asked_for(cast, client, monkeypatch):
+    monkeypatch.setattr(views, "PAGE", 3)
     for number in range(views.PAGE + 2):
         offer(cast.builder, f"assistant-{number}")
     client.force_login(cast.member.user)

@@ -191,7 +191,7 @@ def test_what_is_kept_up_is_what_is_computed_from_scratch_after_any_history(cast
     rows = [made(cast.builder, handle) for handle in ("one", "two", "three")]
     people = [cast.admin, cast.builder, cast.member, factories.member(cast.workspace)]
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(EVENTS)
     def holds(history):
         with transaction.atomic():
