@@ -18,7 +18,7 @@ from django.utils import timezone
 from assistants.likeness import similar_blocking
 from assistants.likeness.describing import told
 from assistants.models import Assistant, AssistantVersion, UseDay
-from assistants.where_cited import Cited, where_cited
+from assistants.where_cited import LEAST_PEOPLE, Cited, where_cited
 from datasources.access import readable_branches, within
 from datasources.models import Node
 from datasources.reading import branch_of
@@ -79,10 +79,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """An assistant that seems to do the same, and how many people asked it in 30 days."""
+    """An assistant that seems to do the same, and how many people asked it in 30 days; None where they are fewer than three."""
 
     assistant: Assistant
-    people: int
+    people: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,25 +181,23 @@ def _similar(membership: Membership, draft: Draft, assistant: Assistant | None) 
         return None
     rows = Assistant.objects.visible_to(membership).select_related("live").in_bulk(keys)
     people = people_of(keys)
-    alike = tuple(Alike(rows[key], people.get(key, 0)) for key in keys if key in rows)
+    alike = tuple(Alike(rows[key], people.get(key)) for key in keys if key in rows)
     return Advice("description", "similar", _like(alike), alike=alike) if alike else None
 
 
 def _like(alike: Sequence[Alike]) -> str:
     named = [
-        f"@{one.assistant.handle}"
-        + (f", used by {spaced(one.people)} {'person' if one.people == 1 else 'people'}" if one.people else "")
-        for one in alike
+        f"@{one.assistant.handle}" + (f", used by {spaced(one.people)} people" if one.people else "") for one in alike
     ]
     return f"This looks like {' and like '.join(named)}. Perhaps it does what you need, or is better made better than again."
 
 
 def people_of(assistants: Sequence[UUID]) -> dict[UUID, int]:
-    """How many people asked each by hand in the last 30 days. One query."""
+    """How many people asked each by hand in the last 30 days, where they are three or more. One query."""
     since = timezone.localdate() - timedelta(days=DAYS)
     rows = UseDay.objects.filter(assistant__in=assistants, day__gt=since).order_by()
     counted: Any = rows.values_list("assistant").annotate(people=Count("user", distinct=True))
-    return dict(counted)
+    return dict(counted.filter(people__gte=LEAST_PEOPLE))
 
 
 def spaced(number: int) -> str:

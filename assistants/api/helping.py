@@ -59,7 +59,9 @@ class CitedBranch(serializers.Serializer[Any]):
 
 class AlikeShape(serializers.Serializer[Any]):
     handle = serializers.CharField(source="assistant.handle")
-    people = serializers.IntegerField(help_text="Who asked it in the last 30 days.")
+    people = serializers.IntegerField(
+        allow_null=True, help_text="Who asked it in the last 30 days; null where they are fewer than three."
+    )
 
 
 class AdviceShape(serializers.Serializer[Advice]):

@@ -153,20 +153,24 @@ def test_one_that_does_the_same_is_named_with_its_people_in_page_and_api(cast, c
     lifecycle.publish(there, cast.admin.user)
     own = assistant(cast.builder, "my-leave", instructions="You answer.", starters=["How many?"], **text)
     describe(cast.workspace, [there.pk, own.pk])
-    for person in (cast.admin, cast.member):
+    for person in (cast.admin, cast.member, cast.builder):
         for day in (timezone.localdate(), timezone.localdate() - timezone.timedelta(days=3)):
             UseDay.objects.create(workspace=cast.workspace, assistant=there, user=person.user, day=day)
 
     client.force_login(cast.builder.user)
     form = {**text, "instructions": "", "knowledge": json.dumps([]), "searches": "chosen", "model": ""}
     html = client.post(reverse("assistant_advice", args=["acme"]), {**form, "assistant": "my-leave"}).content.decode()
-    assert "@hr-leave</a>, used by 2 people" in html
+    assert "@hr-leave</a>, used by 3 people" in html
     assert "@my-leave" not in html
     assert "It has no instructions" in html
     assert html.count("hx-swap-oob") == 5
+    UseDay.objects.filter(user=cast.member.user).delete()
+    html = client.post(reverse("assistant_advice", args=["acme"]), {**form, "assistant": "my-leave"}).content.decode()
+    assert "@hr-leave</a>. Perhaps" in html, "of two people nothing is told"
+    UseDay.objects.create(workspace=cast.workspace, assistant=there, user=cast.member.user, day=timezone.localdate())
 
     results = Caller(cast.builder).get("assistants/my-leave/advice/").json()["results"]
-    assert [(row["code"], row["alike"]) for row in results] == [("similar", [{"handle": "hr-leave", "people": 2}])]
+    assert [(row["code"], row["alike"]) for row in results] == [("similar", [{"handle": "hr-leave", "people": 3}])]
     assert Caller(cast.member).get("assistants/hr-leave/advice/").status_code == 403
     assert Caller(cast.member).get("assistants/my-leave/advice/").status_code == 404
     index.close()
