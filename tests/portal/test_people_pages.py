@@ -143,7 +143,7 @@ def test_the_people_page_asks_as_often_for_many_as_for_few(cast, admin, django_a
         if number % 3 == 0:
             factories.space(cast.workspace, person)
     admin.get(url("people"))
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         admin.get(url("people"))
 
 
