@@ -5,6 +5,7 @@ Credential, model, sources, documents' tags, days of the calendar, owners and pi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from assistants.models import Assistant
 from datasources.models import DataSource
 from gallery.marketplace.blueprint import Blueprint, of_version
 from gallery.marketplace.checking import Finding, check
-from gallery.marketplace.slots import KNOWLEDGE, Slot
-from gallery.models import Template, TemplateVersion
+from gallery.marketplace.slots import KNOWLEDGE, TEXT, Slot
+from gallery.models import Installation, Template, TemplateVersion
 from portal import audit
 from portal.models import User, Workspace
 from portal.notices import admins_of, tell
@@ -54,25 +55,32 @@ class Unconfirmed(Refused):
 
 
 def drafted(assistant: Assistant) -> Blueprint:
-    """The template that its latest version would be: to be looked over, completed and offered. One or two queries.
+    """The template that its latest version would be: to be looked over, completed and offered. A handful of queries.
 
-    Where it was offered before, texts that only the template has (slots, sample, department) come from there.
+    Where it was offered before, texts that only the template has (slots, sample, department) come from there. Where it was
+    installed from a template itself, what its slots were filled with becomes slots again.
     """
     version = assistant.latest or assistant.live
     assert version is not None
     before = last_offer(assistant)
     old = of_version(before, newest) if before and (newest := before.versions.first()) else None
-    slots = _knowledge_slots(assistant)
+    slots, filled = _slots(assistant)
+
+    def emptied(text: str) -> str:
+        for name, value in filled.items():
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"{{{{{name}}}}}", text)
+        return text
+
     return Blueprint(
         slug=before.slug if before else slugify(version.name)[:60],
-        name=version.name,
-        description=version.description,
+        name=emptied(version.name)[:80],
+        description=emptied(version.description)[:300],
         department=before.department if before else "general",
         task=before.task if before else "answer",
         emoji=version.emoji,
         colour=version.colour,
-        instructions=version.instructions,
-        starters=tuple(version.starters),
+        instructions=emptied(version.instructions),
+        starters=tuple(emptied(starter)[:200] for starter in version.starters),
         tags=tuple(version.tags),
         retrieval=version.retrieval,
         temperature=version.temperature,
@@ -83,6 +91,17 @@ def drafted(assistant: Assistant) -> Blueprint:
         sample_question=old.sample_question if old else next(iter(version.starters), ""),
         sample_answer=old.sample_answer if old else "",
     )
+
+
+def _slots(assistant: Assistant) -> tuple[tuple[Slot, ...], dict[str, str]]:
+    """What it asks for, and what it was filled with here, the longest text first."""
+    came_from = Installation.objects.select_related("template", "version").filter(assistant=assistant).first()
+    if came_from is None:
+        return _knowledge_slots(assistant), {}
+    slots = of_version(came_from.template, came_from.version).slots
+    names = {slot.name for slot in slots if slot.kind == TEXT}
+    filled = {name: text for name, text in came_from.filled.items() if name in names and len(text) > 2}
+    return slots, dict(sorted(filled.items(), key=lambda pair: -len(pair[1])))
 
 
 def _knowledge_slots(assistant: Assistant) -> tuple[Slot, ...]:

@@ -77,6 +77,22 @@ def test_nothing_of_the_company_goes_along(cast, assistant):
     assert (slot["kind"], slot["label"]) == ("knowledge", "your Slack channels")
 
 
+def test_what_slots_were_filled_with_becomes_slots_again(cast, assistant):
+    made = offered(
+        assistant,
+        cast.builder,
+        instructions="Help {{team}} with {{what}}, in {{team}}'s words.",
+        slots=[{"name": name, "kind": "text", "label": f"Your {name}"} for name in ("team", "what")],
+    )
+    approving.approve(made, cast.admin.user)
+    texts = {"team": "North", "what": "North sea routes"}
+    mine = installing.install(made, workspace=cast.workspace, by=cast.member.user, texts=texts)
+    assert mine.latest.instructions == "Help North with North sea routes, in North's words."
+    again = offering.drafted(mine)
+    assert again.instructions == "Help {{team}} with {{what}}, in {{team}}'s words."
+    assert [slot.name for slot in again.slots] == ["team", "what"]
+
+
 LEAKS = [
     ("person", "Ask Max Member first.", "Max Member"),
     ("person", "Bea decides on discounts.", "Bea"),
