@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from assistants import lifecycle
+from assistants.acting import membership_in
 from assistants.models import Assistant, Favourite
 from gallery.demo.company import Company
 from gallery.demo.dates import on
+from gallery.marketplace.checking import check
+from gallery.marketplace.installing import install
+from gallery.marketplace.offering import drafted, offer
+from gallery.marketplace.rating import rate
+from gallery.models import Template
+from portal.models import User
 
-SAID = ("name", "description", "emoji", "colour", "instructions", "starters", "tags", "stage")
+SAID = ("name", "description", "emoji", "colour", "instructions", "starters", "tags", "stage", "retrieval")
 
 
 def live(company: Company, told: Mapping[str, Any]) -> dict[str, Assistant]:
@@ -29,32 +36,49 @@ def live(company: Company, told: Mapping[str, Any]) -> dict[str, Assistant]:
 def _begin(company: Company, handle: str, one: Mapping[str, Any]) -> Assistant:
     """Made, perhaps improved, published and vetted, over some days."""
     owner, day = company.user(one["owners"][0]), one["made"]
-    fields = {name: one[name] for name in SAID if name in one}
-    knows = one["knows"]
-    knowledge = None
-    if knows != "everything":
-        knowledge = [
-            {"data_source": str(source.pk), "parents_in": None if nodes is None else [str(node) for node in nodes]}
-            for source, nodes in company.parts(knows).items()
-        ]
-    if "retrieval" in one:
-        fields["retrieval"] = one["retrieval"]
-    # The first try said less, as first tries do.
-    begun = fields | {"instructions": fields["instructions"].splitlines()[0], "starters": fields["starters"][:1]}
     with on(company.calendar.moment(day, "10:12")):
-        made = lifecycle.create_assistant(
-            workspace=company.workspace, by=owner, handle=handle, knowledge=knowledge, **begun
-        )
+        made = _install(company, handle, one) if "template" in one else _write(company, handle, one)
         for other in one["owners"][1:]:
             lifecycle.add_owner(made, owner, company.user(other))
-    with on(company.calendar.moment(day, "11:40")):
-        lifecycle.save_version(made, owner, instructions=fields["instructions"], starters=fields["starters"])
+    if "template" not in one:
+        # The first try said less, as first tries do.
+        with on(company.calendar.moment(day, "11:40")):
+            lifecycle.save_version(made, owner, instructions=one["instructions"], starters=one["starters"])
     if one["ends"] != "personal":
         with on(company.calendar.moment(day, "14:05")):
             lifecycle.publish(made, owner)
     if one["ends"] == "vetted":
         _vet(company, made, day - 3)
     return Assistant.objects.select_related("live", "latest", "workspace").get(pk=made.pk)
+
+
+def _write(company: Company, handle: str, one: Mapping[str, Any]) -> Assistant:
+    fields = {name: one[name] for name in SAID if name in one}
+    fields |= {"instructions": one["instructions"].splitlines()[0], "starters": one["starters"][:1]}
+    knowledge = None if one["knows"] == "everything" else _entries(company, one["knows"])
+    owner = company.user(one["owners"][0])
+    return lifecycle.create_assistant(
+        workspace=company.workspace, by=owner, handle=handle, knowledge=knowledge, **fields
+    )
+
+
+def _install(company: Company, handle: str, one: Mapping[str, Any]) -> Assistant:
+    member = company.members[one["owners"][0]]
+    template = Template.objects.get(workspace=None, slug=one["template"])
+    fills = {slot: _entries(company, paths) for slot, paths in one["fills"].items()}
+    made = install(
+        template, workspace=company.workspace, by=member.user, handle=handle, texts=one["texts"], knowledge=fills
+    )
+    rate(template, member, one["stars"])
+    return made
+
+
+def _entries(company: Company, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Parts of sources as a version's knowledge has them."""
+    return [
+        {"data_source": str(source.pk), "parents_in": None if nodes is None else [str(node) for node in nodes]}
+        for source, nodes in company.parts(paths).items()
+    ]
 
 
 def _vet(company: Company, assistant: Assistant, day: int) -> None:
@@ -87,6 +111,9 @@ def settle(company: Company, told: Mapping[str, Any], assistants: Mapping[str, A
             with on(company.calendar.moment(one["draft"]["days"], "17:10")):
                 words = assistant.latest.instructions + one["draft"]["instructions_add"] if assistant.latest else ""
                 lifecycle.save_version(assistant, owner, instructions=words, note="Estate outside hours")
+        if "offered" in one:
+            with on(company.calendar.moment(one["offered"], "12:25")):
+                _offer(assistant, owner)
         if "hidden" in one:
             with on(company.calendar.moment(one["hidden"], "09:15")):
                 lifecycle.hide(assistant, wanda)
@@ -99,3 +126,10 @@ def settle(company: Company, told: Mapping[str, Any], assistants: Mapping[str, A
         if "default" in one:
             with on(company.calendar.moment(one["default"], "12:00")):
                 lifecycle.set_default(company.workspace, assistant, wanda)
+
+
+def _offer(assistant: Assistant, owner: User) -> None:
+    """As a template, with everything that the check found confirmed."""
+    blueprint = drafted(assistant)
+    found = check(membership_in(assistant.workspace, owner), blueprint)
+    offer(assistant, owner, blueprint, confirmed=[one.id for one in found])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gallery.demo import asking, company, lives, told, use
 from gallery.demo.company import Company
 from gallery.demo.dates import Calendar, no_mail
+from gallery.marketplace import built_in
 
 
 def make(calendar: Calendar, say: Callable[[str], None] = lambda words: None, share: float = 1.0) -> Company:
@@ -18,6 +19,7 @@ def make(calendar: Calendar, say: Callable[[str], None] = lambda words: None, sh
 
 
 def _live(made: Company, share: float) -> None:
+    built_in.sync()
     company.settle(made)
     company.connect(made)
     assistants = told.read("assistants")

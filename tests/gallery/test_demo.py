@@ -17,7 +17,7 @@ from assistants.models import Assistant, Citation, Conversation, Feedback, Messa
 from datasources.models import Document, Grant, Node, Table
 from gallery.demo import making, numbers, slack, told
 from gallery.demo.dates import Calendar
-from gallery.models import Standing
+from gallery.models import Standing, Template
 from portal.models import AuditEvent, Membership, Space, Workspace
 from tests.datasources.conftest import embedder, one_index  # noqa: F401  fixtures
 
@@ -51,6 +51,8 @@ def test_it_is_a_company_that_has_used_the_portal_for_some_weeks(demo, capsys):
     assert here.filter(scope="workspace").exclude(live=F("latest")).get().handle == "first-line"
     assert here.get(vetted_until__lt=timezone.now() + timedelta(days=7)).handle == "runbooks"
     assert here.get(is_default=True).handle == "ask-fernwick"
+    assert here.get(template__isnull=False).handle == "customers-say"
+    assert Template.objects.get(workspace=demo, state="offered").offered_by.name == "Felix Tran"
 
     # No citation leads nowhere, whoever asked reads what was cited, and days of use are what was asked.
     cited = Citation.objects.filter(message__conversation__workspace=demo)
