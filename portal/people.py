@@ -197,7 +197,7 @@ def mail_invitations(sent: Sequence[tuple[Invitation, str]]) -> str:
         get_connection().send_messages([_invitation_mail(invitation, link) for invitation, link in sent])
     except OSError as error:  # SMTP's errors are among these
         log.warning("invitations not mailed", number=len(sent), error=str(error))
-        return "The mails could not be sent. Make new links for these people, and send them yourself."
+        return "The mails could not all be sent. Make new links for these people, and send them yourself."
     return ""
 
 

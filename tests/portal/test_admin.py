@@ -127,6 +127,14 @@ def test_an_operator_sees_all_of_them_and_nobody_else_learns_of_that_page(cast, 
     assert operator.get(at(cast, "portal/workspace/")).status_code == 403
 
 
+def test_the_operators_first_page_counts_over_all_and_draws_nothing(cast, operator):
+    html = operator.get("/govern/").content.decode()
+    assert "Assistants offered" in html
+    assert "7 days" not in html
+    assert operator.get("/govern/adoption/").status_code == 404
+    assert "What to try next" in operator.get(at(cast, "adoption/")).content.decode()
+
+
 def test_changing_a_role_goes_through_the_verb_and_says_so(cast, admin):
     page = at(cast, f"portal/membership/{cast.member.pk}/change/")
     assert cast.member.user.email in admin.get(page).content.decode()
