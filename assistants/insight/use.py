@@ -58,6 +58,13 @@ _USE = """
     UNION ALL
     SELECT 'all', NULL, count(*), 0, 0 FROM (SELECT DISTINCT user_id FROM kept WHERE day >= %(first)s) everybody
 """
+_TOTALS = """
+    SELECT count(*), COALESCE(sum(questions), 0), COALESCE(sum(unanswered), 0)
+    FROM (
+        SELECT user_id, sum(questions) AS questions, sum(unanswered) AS unanswered
+        FROM assistants_useday WHERE workspace_id = %(workspace)s AND day >= %(since)s GROUP BY user_id
+    ) people
+"""
 _BY_ASSISTANT = """
     SELECT kind, shown, count(*), sum(questions), sum(unanswered)
     FROM (
@@ -76,6 +83,14 @@ _BY_ASSISTANT = """
 
 def of_workspace(workspace: Workspace, days: Sequence[date]) -> Days:
     return _days("workspace_id", workspace.pk, days)
+
+
+def totals(workspace: Workspace, since: date) -> tuple[int, int, int]:
+    """Distinct people, questions, and those that found nothing, from ``since`` on. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS, {"workspace": workspace.pk, "since": since})
+        people, questions, unanswered = cursor.fetchone() or (0, 0, 0)
+        return int(people), int(questions), int(unanswered)
 
 
 def of_assistant(assistant: Assistant, days: Sequence[date]) -> Days:
