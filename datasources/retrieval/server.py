@@ -42,6 +42,7 @@ BATCH = 64
 SAMPLE = 256
 TIMEOUT_SECONDS = 60
 PREFIX = "atrium-"
+_COLLECTION = re.compile(r"atrium-[A-Za-z0-9-]*-[0-9a-f]{10}")
 OLDEST = (1, 19)
 """From this version on a query names the passages over which IDF is counted (``params.idf.corpus``, the workspace's own).
 An older server would pass over that in silence and count over all workspaces."""
@@ -375,7 +376,8 @@ class ServerHandle:
 
 
 def collection(space: str) -> str:
-    return PREFIX + collection_name(space)
+    """The collection of a space; ``info`` names spaces by their collections, and those names are taken as well."""
+    return space if _COLLECTION.fullmatch(space) else PREFIX + collection_name(space)
 
 
 def to_filter(clause: Clause) -> models.Filter:

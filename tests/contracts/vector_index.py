@@ -454,3 +454,9 @@ class VectorIndexContract:
         handle.upsert(SPACE, [passage("a")])
         other.upsert(SPACE, [passage("b")])
         assert list(index.info().spaces.values()) == [2]
+
+    def test_what_info_names_can_be_cleared_by_that_name(self, index, handle):
+        handle.upsert(SPACE, [passage("a"), passage("b")])
+        for space in index.info().spaces:
+            handle.delete(space, Selector(source=SOURCE))
+        assert handle.count(SPACE, Selector()) == 0
