@@ -108,6 +108,7 @@ def test_hidden_ones_are_in_no_list_and_still_answer(cast):
 
     made = published(cast.member)
     lifecycle.hide(made, cast.admin.user)
+    assert told(cast.member) == ["Ada Admin hid @leave: it is in no list any more. Whoever knows it still asks it."]
     for person, lists in ((cast.builder, False), (cast.member, True)):
         assert Assistant.objects.visible_to(person).filter(pk=made.pk).exists()
         assert Assistant.objects.listed_for(person).filter(pk=made.pk).exists() == lists
