@@ -37,7 +37,11 @@ MOST_COUNTED = 1000
 def new(request: WorkspaceRequest) -> HttpResponse:
     """A blank form; what it was filled from elsewhere is saved here, too."""
     if request.method != "POST":
-        return builder_page(request, AssistantForm(membership=request.membership), None)
+        # Where no model can make a draft of the sentence, it says at least what the assistant does.
+        wish = request.GET.get("wish", "") if model_state(request.membership)["no_model"] else ""
+        return builder_page(
+            request, AssistantForm(membership=request.membership, initial={"description": wish[:300]}), None
+        )
     form = AssistantForm(request.POST, request.FILES, membership=request.membership)
     if form.is_valid():
         try:

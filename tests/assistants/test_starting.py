@@ -9,6 +9,7 @@ from assistants import lifecycle
 from assistants.models import Assistant, Citation, Conversation, Message
 from assistants.starting import copy_of, from_conversation
 from tests import factories
+from tests.assistants.asking import model
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +140,7 @@ def test_the_page_of_ways_offers_what_one_may_copy_and_look_for(client, cast, of
     assert reverse("assistant_copy", args=["acme", "leave"]) in html
     assert reverse("conversation_assistant", args=["acme", talk.pk]) in html
     assert reverse("assistant_import", args=["acme"]) in html
+    assert reverse("templates", args=["acme"]) in html
     found = client.get(url, {"q": "nothing like it"}, headers={"HX-Request": "true"}).content.decode()
     assert "No assistant that you may ask is called so." in found
     assert "start-conversations" not in found
@@ -150,7 +152,12 @@ def test_the_page_of_ways_offers_what_one_may_copy_and_look_for(client, cast, of
 
 def test_a_sentence_is_carried_to_the_form(client, cast):
     client.force_login(cast.member.user)
-    cast.workspace.default_model = ""
-    html = client.get(reverse("assistant_new", args=["acme"]), {"wish": "Answer on travel"}).content.decode()
-    assert "Help me write this" in html
+    url = reverse("assistant_new", args=["acme"])
+    html = client.get(url, {"wish": "Answer on travel"}).content.decode()
+    description = html[html.index('name="description"') :]
+    assert "Answer on travel" in description[: description.index("</textarea>")]
+    model(cast.workspace, "http://localhost:1/v1")
+    html = client.get(url, {"wish": "Answer on travel"}).content.decode()
+    wish = html[html.index('id="write-wish"') :]
+    assert "Answer on travel" in wish[: wish.index("</textarea>")]
     assert not Assistant.objects.exists()
