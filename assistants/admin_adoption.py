@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -103,13 +103,7 @@ def _unmet(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     """Counts for everything; words only for what three people share, and for what its author shared."""
     first = timezone.localdate() - timedelta(days=DAYS - 1)
     since = timezone.make_aware(datetime.combine(first, time.min))
-    worst = list(
-        UseDay.objects.filter(workspace=workspace, day__gte=first, unanswered__gt=0, assistant__in=offered(workspace))
-        .order_by()
-        .values("assistant", "assistant__handle")
-        .annotate(number=Sum("unanswered"), people=Count("user", distinct=True))
-        .order_by("-number")[:MOST_ASSISTANTS]
-    )
+    worst = kept(f"adoption:worst:{workspace.pk}:{first}", lambda: _worst(workspace, first)).value
     ids = [row["assistant"] for row in worst]
     heavy = kept(f"adoption:topics:{workspace.pk}:{first}", lambda: asked.topics(ids, since), seconds=900)
     reader: Membership | None = getattr(request, "membership", None)
@@ -141,6 +135,15 @@ def _unmet(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         suggestions=suggestions,
         at=heavy.at if heavy.old else None,
     )
+
+
+def _worst(workspace: Workspace, first: date) -> list[dict[str, Any]]:
+    """The offered assistants with the most questions that found nothing."""
+    rows = UseDay.objects.filter(
+        workspace=workspace, day__gte=first, unanswered__gt=0, assistant__in=offered(workspace)
+    )
+    summed = rows.order_by().values("assistant", "assistant__handle").annotate(number=Sum("unanswered"))
+    return list(summed.order_by("-number")[:MOST_ASSISTANTS])
 
 
 def _unmet_topics(topics: Topics) -> Sequence[Any]:
@@ -200,7 +203,8 @@ def _unused(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
 
 
 def _worth_vetting(workspace: Workspace, since: Any) -> list[Suggestion]:
-    liked = {one.assistant: one.people for one in use.by_assistant(workspace, since, 50) if one.people >= LIKED_BY}
+    used = kept(f"adoption:used:{workspace.pk}:{since}", lambda: use.by_assistant(workspace, since, 50)).value
+    liked = {one.assistant: one.people for one in used if one.people >= LIKED_BY}
     row = next(
         iter(
             sorted(

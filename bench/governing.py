@@ -51,7 +51,14 @@ LOOKS = (
     Look("home", ""),
     Look("page of an assistant", "assistants/{one}/"),
     Look("builder", "assistants/{one}/edit/", ADMIN),
+    Look("an assistant's use", "assistants/{one}/insight/", ADMIN),
+    Look("templates", "templates/"),
     Look("dashboard", "govern/", ADMIN),
+    Look("adoption", "govern/adoption/", ADMIN),
+    Look("vetting queue", "govern/assistants/vettingrequest/", ADMIN),
+    Look("assistants in the admin", "govern/assistants/assistant/", ADMIN),
+    Look("people in the admin", "govern/portal/membership/", ADMIN),
+    Look("audit log", "govern/portal/auditevent/", ADMIN),
 )
 
 COUNT = """

@@ -110,8 +110,10 @@ def unanswered(assistants: Sequence[UUID], since: datetime, reader: Membership |
 
 def _shared(answers: Sequence[UUID], reader: Membership) -> set[UUID]:
     """Those whose conversation this reader may open, or whose asker sent it along with their feedback. Two queries."""
-    mine = Conversation.objects.visible_to(reader).values("pk")
-    rows = Message.objects.filter(pk__in=answers, conversation__in=mine).values_list("pk", flat=True)
+    # Of these conversations alone: whatever a reader may open in a large workspace is no short list.
+    theirs = Message.objects.filter(pk__in=answers).order_by()
+    mine = Conversation.objects.visible_to(reader).filter(pk__in=theirs.values("conversation")).values("pk")
+    rows = theirs.filter(conversation__in=mine).values_list("pk", flat=True)
     sent = Feedback.objects.filter(sent_along(), message__in=answers).values_list("message", flat=True)
     return {*rows, *sent}
 
