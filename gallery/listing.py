@@ -91,13 +91,20 @@ def listed(membership: Membership, *, hidden: bool = False) -> QuerySet[Assistan
     ).filter(shown__isnull=False)
 
 
-def found(membership: Membership, wanted: Wanted, *, nearby: Nearby | None = None) -> QuerySet[Assistant, UUID]:
+def found(
+    membership: Membership,
+    wanted: Wanted,
+    *,
+    among: QuerySet[Assistant] | None = None,
+    nearby: Nearby | None = None,
+) -> QuerySet[Assistant, UUID]:
     """The ids of those that are wanted, in their order: ready to be sliced, and then to be ``loaded``.
 
-    Ids alone, as ten thousand rows with all that a card shows take many times as long to sort. ``nearby``: where the caller has
-    it already.
+    Ids alone, as ten thousand rows with all that a card shows take many times as long to sort. ``among`` (as
+    ``listed`` gives it) and ``nearby``: where the caller has them already.
     """
-    rows = _filtered(membership, listed(membership, hidden=wanted.hidden), wanted)
+    rows = among if among is not None else listed(membership, hidden=wanted.hidden)
+    rows = _filtered(membership, rows, wanted)
     order = wanted.order or ("fits" if wanted.text else "used")
     if wanted.text:
         rows = _that_fit(membership, rows, wanted.text)

@@ -33,10 +33,11 @@ def assistants(request: WorkspaceRequest) -> HttpResponse:
     membership = request.membership
     wanted = listing.Wanted.read(request.GET)
     start = _number(request.GET.get("from", ""))
-    keys = list(listing.found(membership, wanted)[start : start + PAGE + 1])
+    among = listing.listed(membership, hidden=wanted.hidden)
+    keys = list(listing.found(membership, wanted, among=among)[start : start + PAGE + 1])
     top: list[UUID] = []
     if not start and wanted == listing.Wanted() and len(keys) > PAGE // 2:
-        top = list(listing.found(membership, listing.Wanted(scope="vetted"))[:FEATURED])
+        top = list(listing.found(membership, listing.Wanted(scope="vetted"), among=among)[:FEATURED])
     shown = {card.assistant.pk: card for card in cards(membership, listing.loaded(membership, {*keys[:PAGE], *top}))}
     context: dict[str, Any] = {
         "wanted": wanted,
@@ -83,8 +84,9 @@ def home(request: HttpRequest, workspace: Any) -> dict[str, Any] | None:
 def for_home(membership: Membership) -> list[Card]:
     """At most six. As many queries whoever asks."""
     nearby = used_nearby(membership)
-    vetted = list(listing.found(membership, listing.Wanted(scope="vetted"))[:MOST_VETTED])
-    others = listing.found(membership, listing.Wanted(order="you"), nearby=nearby).filter(live__isnull=False)
+    among = listing.listed(membership).filter(live__isnull=False)
+    vetted = list(listing.found(membership, listing.Wanted(scope="vetted"), among=among)[:MOST_VETTED])
+    others = listing.found(membership, listing.Wanted(order="you"), among=among, nearby=nearby)
     keys = dict.fromkeys([*vetted, *others[: MOST_AT_HOME + MOST_VETTED]])
     return cards(membership, listing.loaded(membership, list(keys)[:MOST_AT_HOME]), dict(nearby.people))
 
