@@ -12,10 +12,10 @@ from assistants.filing import conversations_of
 from assistants.models import Assistant, Conversation
 from assistants.naming import id_of, names_of
 from assistants.reading_sources import panel, table_panel, used_by
-from assistants.views_assistants import first_of, usable
-from assistants.views_at_hand import rail_context as at_hand_context
-from assistants.views_conversations import home_context
-from assistants.views_filing import rail_context
+from assistants.views.assistants import first_of, usable
+from assistants.views.at_hand import rail_context as at_hand_context
+from assistants.views.conversations import home_context
+from assistants.views.filing import rail_context
 from datasources.uses import uses
 from portal.models import Membership, Workspace
 from portal.registry import Assistants, PaletteSource, Panel, RailSection, Step, registries

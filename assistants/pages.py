@@ -4,19 +4,19 @@ from typing import Any
 
 from django.urls import path
 
-from assistants import views_answers as answers
-from assistants import views_assistants as assistants
-from assistants import views_at_hand as hand
-from assistants import views_builder as builder
-from assistants import views_conversations as conversations
-from assistants import views_filing as filing
-from assistants import views_fitting as fitting
-from assistants import views_helping as helping
-from assistants import views_pictures as pictures
-from assistants import views_publishing as publishing
-from assistants import views_start as starts
-from assistants import views_trial as trial
-from assistants import views_versions as history
+from assistants.views import answers as answers
+from assistants.views import assistants as assistants
+from assistants.views import at_hand as hand
+from assistants.views import builder as builder
+from assistants.views import conversations as conversations
+from assistants.views import filing as filing
+from assistants.views import fitting as fitting
+from assistants.views import helping as helping
+from assistants.views import pictures as pictures
+from assistants.views import publishing as publishing
+from assistants.views import start as starts
+from assistants.views import trial as trial
+from assistants.views import versions as history
 
 PAGES: list[Any] = [
     path("ask/", conversations.ask_new, name="ask_new"),

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.urls import path
 
-from assistants import views_insight as insight
 from assistants.api import routes as api
 from assistants.api.insight import AssistantInsight
 from assistants.consumers import AnswersConsumer
 from assistants.pages import PAGES
+from assistants.views import insight as insight
 
 urlpatterns: list[Any] = [*PAGES, path("assistants/<slug:handle>/insight/", insight.page, name="assistant_insight")]
 api_urlpatterns: list[Any] = [

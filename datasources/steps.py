@@ -16,7 +16,7 @@ from datasources.connectors.about import About
 from datasources.connectors.registry import CONNECTORS
 from datasources.forms import needs_connecting
 from datasources.models import DataSource
-from datasources.views_source import address
+from datasources.views.source import address
 from portal.access import WorkspaceRequest, may
 from portal.models import Space
 

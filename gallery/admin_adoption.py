@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 
-from assistants.admin_adoption import teams_without
+from assistants.admin.adoption import teams_without
 from gallery.models import Installation, Template
 from portal.admin.adoption import TEMPLATE, Row, Suggestion, section
 from portal.models import Workspace

@@ -18,7 +18,7 @@ from assistants.drafts import checked_handle, free_handle
 from assistants.errors import Refused
 from assistants.reads import what_it_reads
 from assistants.rendering import answer_html
-from assistants.views_builder import entry_of
+from assistants.views.builder import entry_of
 from datasources.models import DataSource
 from datasources.picking import Picker, picker, read_choice
 from gallery.marketplace import installing

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from assistants.api.base import AssistantsAPI
 from assistants.insight.of_one import PERIODS, Insight, insight
 from assistants.models import Assistant
-from assistants.views_insight import period_of
+from assistants.views.insight import period_of
 
 
 class InsightDayShape(serializers.Serializer[Any]):

@@ -33,7 +33,7 @@ from assistants.history import compare, seen_by, versions_for
 from assistants.importing import from_yaml
 from assistants.pictures import keep_picture
 from assistants.starting import Draft
-from assistants.views_pictures import shown as picture_file
+from assistants.views.pictures import shown as picture_file
 
 
 class Versions(AssistantAPI):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from datasources.api.base import DataAPI
 from datasources.models import Table
 from datasources.tables import MOST_TABLES, Limits, Result, SqlError, TablesUnavailable, named, rows_of, run_sql
-from datasources.views_tables import readable
+from datasources.views.tables import readable
 from portal.api.problems import Problem
 
 MOST_ROWS = 5_000

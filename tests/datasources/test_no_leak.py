@@ -24,7 +24,7 @@ from datasources.explaining import why
 from datasources.models import DataSource, Grant, Node, node_id
 from datasources.reading import PassageRef, passage_texts
 from datasources.retrieval.types import Filter
-from datasources.views import lines, with_spaces
+from datasources.views.data import lines, with_spaces
 from portal.models import Membership, Space
 from tests import factories
 from tests.datasources.syncing import synced

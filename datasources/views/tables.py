@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from datasources.models import Table
 from datasources.tables import MOST_TABLES, Limits, Result, Rows, SqlError, TablesUnavailable, named, rows_of, run_sql
-from datasources.views import kind_icon
+from datasources.views.data import kind_icon
 from portal.access import WorkspaceRequest, workspace_view
 from portal.models import Membership
 from portal.pages import page, paged

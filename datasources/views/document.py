@@ -17,7 +17,7 @@ from datasources.models import DataSource, Document, Node, UploadedFile, node_id
 from datasources.rendering import Mark, neighbour, part_at, parts_of, relative_links
 from datasources.rendering import render as rendered
 from datasources.retrieval.types import IndexUnavailable, Selector
-from datasources.views import kind_icon
+from datasources.views.data import kind_icon
 from portal.access import WorkspaceRequest, workspace_view
 from portal.models import Membership
 

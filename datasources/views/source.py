@@ -18,7 +18,7 @@ from datasources.freshness import freshness_of
 from datasources.health import duration, health, seconds_left, speed
 from datasources.models import DataSource, Node, RunItem, SyncRun, UploadedFile
 from datasources.syncing.progress import progress
-from datasources.views import kind_icon
+from datasources.views.data import kind_icon
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import done, go, is_fragment, page, paged, sentence
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from datasources import browsing
 from datasources.models import DataSource
 from datasources.picking import read_choice
-from datasources.views_source import uploads_among
+from datasources.views.source import uploads_among
 from portal.access import WorkspaceRequest, workspace_view
 
 

@@ -101,7 +101,11 @@ class VettingAdmin(GovernAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VettingRequest]:
-        return super().get_queryset(request).select_related("assistant__workspace", "assistant__latest", "version__credential")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("assistant__workspace", "assistant__latest", "version__credential")
+        )
 
     def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
         waits = Case(When(state=State.OPEN, then=0), default=1, output_field=IntegerField())

@@ -19,7 +19,7 @@ from assistants.forms import AskForm, NarrowForm, ShareForm
 from assistants.models import Conversation, Feedback, Message
 from assistants.rendering import answer_html
 from assistants.thread import Entry, Skeleton, entries
-from assistants.views_assistants import choices
+from assistants.views.assistants import choices
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.credentials import NO_MODEL
 from portal.models import Membership, User

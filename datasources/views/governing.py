@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasources import browsing, granting, sources
 from datasources.models import DataSource, Document, Grant, Node, UploadedFile
 from datasources.picking import picker, read_choice
-from datasources.views_source import address, frame_of, manageable, visible
+from datasources.views.source import address, frame_of, manageable, visible
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.models import Space
 from portal.pages import done, page, sentence

@@ -16,9 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import TabularInline
 
-from assistants import admin_adoption as admin_adoption
-from assistants import admin_use, lifecycle
-from assistants import admin_vetting as admin_vetting
+from assistants import lifecycle
+from assistants.admin import adoption as adoption
+from assistants.admin import use
+from assistants.admin import vetting as vetting
 from assistants.errors import Refused
 from assistants.models import Assistant, AssistantVersion, Conversation, Message, UseDay, VettingRequest
 from assistants.vetting import open_request
@@ -278,7 +279,7 @@ class ConversationAdmin(GovernAdmin):
 
 
 def _overview(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
-    return panel("Assistants", admin_use.numbers(workspace), [], "")
+    return panel("Assistants", use.numbers(workspace), [], "")
 
 
 registries.panel("govern").add("assistants", Panel(TEMPLATE, _overview, weight=20))

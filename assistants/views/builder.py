@@ -21,7 +21,7 @@ from assistants.models import Assistant, AssistantVersion, Conversation, Message
 from assistants.needs import in_words, spaces_needed
 from assistants.starting import Draft, copy_of, from_conversation
 from assistants.states import STEPS, WITHOUT_SAVING, state_of
-from assistants.views_conversations import model_state
+from assistants.views.conversations import model_state
 from datasources.models import DataSource
 from datasources.picking import picker, read_choice
 from datasources.retrieval.types import Branch

@@ -17,7 +17,7 @@ from assistants.errors import Refused
 from assistants.following import allowed, follow, sse
 from assistants.forms import AgainForm, FeedbackForm
 from assistants.models import Conversation, Feedback, Message
-from assistants.views_conversations import _own, _visible, refused, thread_context, thread_response
+from assistants.views.conversations import _own, _visible, refused, thread_context, thread_response
 from portal.access import WorkspaceRequest, async_workspace_view, workspace_view
 from portal.pages import is_fragment
 

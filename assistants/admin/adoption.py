@@ -143,7 +143,7 @@ def _worst(workspace: Workspace, first: date) -> list[dict[str, Any]]:
         workspace=workspace, day__gte=first, unanswered__gt=0, assistant__in=offered(workspace)
     )
     summed = rows.order_by().values("assistant", "assistant__handle").annotate(number=Sum("unanswered"))
-    return list(summed.order_by("-number")[:MOST_ASSISTANTS])
+    return [dict(row) for row in summed.order_by("-number")[:MOST_ASSISTANTS]]
 
 
 def _unmet_topics(topics: Topics) -> Sequence[Any]:

@@ -20,7 +20,7 @@ from datasources.connectors.base import ConnectorError
 from datasources.forms import FinishForm
 from datasources.models import DataSource
 from datasources.steps import DRAFT, about_of, after, draft_of, resume, spaces_for, steps_of
-from datasources.views_source import address, manageable
+from datasources.views.source import address, manageable
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import done, page, sentence
 

@@ -16,7 +16,7 @@ from assistants.errors import Refused
 from assistants.following import follow, sse
 from assistants.forms_builder import AssistantForm
 from assistants.models import Assistant
-from assistants.views_answers import event_stream
+from assistants.views.answers import event_stream
 from portal.access import WorkspaceRequest, async_workspace_view, workspace_view
 from portal.models import Membership
 from portal.threads import in_database

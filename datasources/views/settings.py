@@ -15,7 +15,7 @@ from datasources.entering import AskedForm
 from datasources.forms import SETTINGS, SettingsForm
 from datasources.models import DataSource
 from datasources.oauth import secret_of
-from datasources.views_source import address, frame_of, manageable, visible
+from datasources.views.source import address, frame_of, manageable, visible
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import done, page, sentence
 

@@ -20,8 +20,8 @@ from datasources.connectors.about import About
 from datasources.forms import ConnectionForm, needs_connecting
 from datasources.models import DataSource
 from datasources.steps import DRAFT, about_of, after, grouped, hint, refusal, resume, steps_of
-from datasources.views_choose import finish
-from datasources.views_source import address, manageable
+from datasources.views.choose import finish
+from datasources.views.source import address, manageable
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import done, page, sentence
 

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 from assistants.filing import conversations_of
 from assistants.forms_builder import AssistantForm
 from assistants.importing import MOST_BYTES, from_yaml
-from assistants.views_assistants import usable
-from assistants.views_builder import builder_page
-from assistants.views_conversations import model_state
+from assistants.views.assistants import usable
+from assistants.views.builder import builder_page
+from assistants.views.conversations import model_state
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import page
 from portal.registry import registries
