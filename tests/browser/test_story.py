@@ -135,6 +135,8 @@ def look_at(page: Page, look, name: str) -> None:
 
 def test_6_an_assistant_is_built_tried_and_published(page, look):
     page.goto("/w/demo/assistants/new/")
+    look(page, "new-assistant")
+    page.get_by_role("link", name="Start blank").first.click()
     page.get_by_label("Name", exact=True).fill("Leave helper")
     page.get_by_label("Handle").fill("leave-helper")
     page.get_by_label("Emoji").fill("🌴")

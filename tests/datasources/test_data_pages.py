@@ -63,7 +63,7 @@ def test_the_list_asks_as_often_for_many_sources_as_for_few(cast, as_, handbook,
         factories.node(factories.source(cast.workspace), "a.md", text="text")
     client = as_("admin")
     client.get(url("data"))
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(20):
         client.get(url("data"))
 
 
