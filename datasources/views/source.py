@@ -53,9 +53,12 @@ def address(request: WorkspaceRequest, source: DataSource, name: str = "data_sou
 
 def frame_of(request: WorkspaceRequest, source: DataSource, tab: str) -> dict[str, Any]:
     """What every page of a source shows: its health, the open run, and what the person may do."""
+    run = source.runs.filter(state__in=SyncRun.OPEN).select_related("source").first()
+    if run is None and source.state in (DataSource.State.NEW, DataSource.State.SYNCING):
+        # Its run may have ended since the source was read; nobody would look again.
+        source.refresh_from_db()
     counts = Node.objects.browsable_by(request.membership).filter(source=source).values("status")
     states = {row["status"]: row["number"] for row in counts.annotate(number=Count("pk"))}
-    run = source.runs.filter(state__in=SyncRun.OPEN).select_related("source").first()
     manages = DataSource.objects.manageable_by(request.membership).filter(pk=source.pk).exists()
     held = source.runs.exclude(held=None).select_related("source").first() if manages and run is None else None
     return {

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from assistants import conversations, planning
 from assistants.errors import Refused
 from assistants.models import Citation, Conversation, EventBatch, Message
-from assistants.runs import runner
+from assistants.runs import after, runner
 from datasources.models import Document, Grant
 from portal import people
 from portal.models import UsageRecord
@@ -377,8 +377,9 @@ async def test_an_assistant_without_sources_answers_without_a_search(cast, vendo
     assert answer.status == "completed"
 
 
-def test_asking_from_a_thread_without_a_loop_runs_all_the_same(cast, vendor, handbook):
+def test_asking_from_a_thread_without_a_loop_runs_all_the_same(cast, vendor, handbook, monkeypatch):
     """As a command or a plain view does."""
+    monkeypatch.setattr(after, "PAUSE", 0.0)
     model(cast.workspace, vendor.base_url)
     vendor.script = Script(text="Thirty [1].")
 
@@ -386,6 +387,12 @@ def test_asking_from_a_thread_without_a_loop_runs_all_the_same(cast, vendor, han
 
     stored = _wait(answer.pk)
     assert (stored.status, stored.content, stored.via) == ("completed", "Thirty [1].", "api")
+    # What follows on that loop must not run on into the next test.
+    asyncio.run_coroutine_threadsafe(_settled(), runner._home()).result(timeout=30)
+
+
+async def _settled():
+    await runner.Runner.here().settled()
 
 
 def _wait(pk):

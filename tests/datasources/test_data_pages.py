@@ -5,8 +5,10 @@ import json
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from datasources.models import DataSource, Grant, Node, RunItem, SyncRun, UploadedFile
+from datasources.views import source as source_pages
 from portal.models import AuditEvent, Space
 from tests import factories
 
@@ -56,6 +58,21 @@ def test_the_list_says_in_words_how_each_source_is(cast, as_, handbook):
     assert "Syncing 412 of 2\u202f300, 5.0 a second, 6 min left" in page
     assert "Needs attention: The folder is gone" in page
     assert 'hx-trigger="every 2s"' in page
+
+
+def test_a_run_that_ends_while_its_card_is_made_shows_as_ended(cast, as_, handbook, monkeypatch):
+    """The card is asked for again only while a run is open: what it says last, it says for good."""
+    DataSource.objects.filter(pk=handbook.pk).update(state="syncing", last_synced=None)
+    found = source_pages.visible
+
+    def ended_meanwhile(request, pk):
+        source = found(request, pk)
+        DataSource.objects.filter(pk=pk).update(state="ok", last_synced=timezone.now())
+        return source
+
+    monkeypatch.setattr(source_pages, "visible", ended_meanwhile)
+    card = as_("admin").get(url("data_source_run", handbook.pk)).content.decode()
+    assert "Up to date" in card
 
 
 def test_the_list_asks_as_often_for_many_sources_as_for_few(cast, as_, handbook, django_assert_max_num_queries):
