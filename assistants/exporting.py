@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import yaml
-
 from assistants.drafts import FIELDS
 from assistants.models import Assistant, AssistantVersion
 from assistants.reads import sees_instructions
 from datasources.models import DataSource, Node
+from portal import plain_yaml
 from portal.models import Membership
 
 FORMAT = "atrium-assistant/1"
@@ -24,20 +23,6 @@ PLAIN = (
     *("tags_all", "tags_none", "last_days", "starters", "tags"),
 )
 """Fields that stand in the file as they are."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, which diffs and people read."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def to_yaml(membership: Membership, assistant: Assistant, version: AssistantVersion) -> str:
@@ -62,7 +47,7 @@ def to_yaml(membership: Membership, assistant: Assistant, version: AssistantVers
     if version.picture_id:
         data["picture"] = str(version.picture_id)
     data["knowledge"] = "all" if version.reads_all else _knowledge(membership, version)
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return plain_yaml.write(data)
 
 
 def _plain(value: Any) -> Any:

@@ -44,14 +44,7 @@ def approve(template: Template, by: User, *, everywhere: bool = False, comment: 
     if everywhere:
         template.wants_everywhere = False
     _decide(template, by, comment)
-    audit.record(
-        "template.approve",
-        workspace=template.workspace,
-        actor=by,
-        target=template,
-        before=before,
-        after=_told(template),
-    )
+    _record("template.approve", template, by, before)
     _tell_offerer(
         template, by, "is on the shelf" if template.state == State.WORKSPACE else "is offered in every workspace here"
     )
@@ -72,14 +65,7 @@ def decline(template: Template, by: User, comment: str) -> Template:
     if not template.is_on_shelf:
         template.state = State.DECLINED
     _decide(template, by, comment)
-    audit.record(
-        "template.decline",
-        workspace=template.workspace,
-        actor=by,
-        target=template,
-        before=before,
-        after=_told(template),
-    )
+    _record("template.decline", template, by, before)
     _tell_offerer(template, by, f"was declined: {template.comment}")
     return template
 
@@ -96,14 +82,7 @@ def take_back(template: Template, by: User) -> Template:
     if not template.is_on_shelf:
         template.state = State.WITHDRAWN
     template.save()
-    audit.record(
-        "template.take_back",
-        workspace=template.workspace,
-        actor=by,
-        target=template,
-        before=before,
-        after=_told(template),
-    )
+    _record("template.take_back", template, by, before)
     return template
 
 
@@ -119,14 +98,7 @@ def withdraw(template: Template, by: User) -> Template:
     template.state, template.offered, template.featured = State.WITHDRAWN, None, False
     template.decided_by = by
     template.save()
-    audit.record(
-        "template.withdraw",
-        workspace=template.workspace,
-        actor=by,
-        target=template,
-        before=before,
-        after=_told(template),
-    )
+    _record("template.withdraw", template, by, before)
     return template
 
 
@@ -189,6 +161,10 @@ def _require_operator(by: User) -> None:
 def _decide(template: Template, by: User, comment: str) -> None:
     template.comment, template.decided_by = comment.strip()[:LONGEST_COMMENT], by
     template.save()
+
+
+def _record(action: str, template: Template, by: User, before: dict[str, object]) -> None:
+    audit.record(action, workspace=template.workspace, actor=by, target=template, before=before, after=_told(template))
 
 
 def _told(template: Template) -> dict[str, object]:
