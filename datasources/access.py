@@ -16,9 +16,10 @@ from django.db import models
 
 from datasources.retrieval.types import Branch
 from portal.models import Membership, Space
+from portal.prepared import Prepared
 
 if TYPE_CHECKING:
-    from datasources.models import DataSource, Node  # noqa: F401  (named in strings below)
+    from datasources.models import DataSource, Grant, Node  # noqa: F401  (named in strings below)
 
 
 class DataSourceQuerySet(models.QuerySet["DataSource"]):
@@ -57,6 +58,8 @@ def _grants() -> models.QuerySet:
 
 EVERYONE = "everyone"
 """Whoever the source is granted to."""
+AGREED = "agreed"
+"""``Node.Gone.AGREED``: unticked, or its removal was agreed to. It is read no more from that moment, whenever a worker comes."""
 
 
 def readable_branches(membership: Membership) -> tuple[Branch, ...]:
@@ -66,7 +69,7 @@ def readable_branches(membership: Membership) -> tuple[Branch, ...]:
     """
     if not membership.active:
         return ()
-    granted, mirrored = _granted(Space.objects.of_member(membership).values("pk"), membership.workspace_id)
+    granted, mirrored = _granted(_GRANTED_TO.all(membership.workspace_id, membership.user_id))
     principals = principals_of(membership, mirrored)
     return tuple(
         Branch(source, parents, readers=principals.get(source))
@@ -77,22 +80,32 @@ def readable_branches(membership: Membership) -> tuple[Branch, ...]:
 
 def branches_of_spaces(spaces: models.QuerySet[Space], workspace: UUID) -> tuple[Branch, ...]:
     """What these spaces are granted together, one branch a source; whom the vendor lets read is left aside. One query."""
-    granted, _mirrored = _granted(spaces.values("pk"), workspace)
+    granted, _mirrored = _granted(_granted_in(spaces, workspace))
     return tuple(Branch(source, parents) for source, parents in granted if parents is None or parents)
 
 
-def _granted(spaces: models.QuerySet, workspace: UUID) -> tuple[list[tuple[UUID, tuple[UUID, ...] | None]], set[UUID]]:
-    """Each source with the nodes that these spaces see of it (None: all), and those that mirror their vendor's access."""
+def _granted_in(spaces: models.QuerySet[Space], workspace: UUID) -> models.QuerySet[Grant]:
+    rows = _grants().filter(space__in=spaces.values("pk"), source__workspace=workspace).order_by()
+    rows = rows.exclude(source__state="deleting").select_related("source")
+    return rows.only("source_id", "parents_in", "source__mirror")
+
+
+def _granted_to(workspace: UUID, user: int) -> models.QuerySet[Grant]:
+    person = Membership(workspace_id=workspace, user_id=user)
+    return _granted_in(Space.objects.of_member(person), workspace)
+
+
+# Asked twice for each answer and each search: before the index looks, and again of what it found.
+_GRANTED_TO = Prepared(_granted_to, UUID(int=1), 1_000_000_007, first=False)
+
+
+def _granted(grants: Iterable[Grant]) -> tuple[list[tuple[UUID, tuple[UUID, ...] | None]], set[UUID]]:
+    """Each source with the nodes that are granted of it (None: all), and those that mirror their vendor's access."""
     granted: dict[UUID, set[UUID] | None] = {}
     mirrored: set[UUID] = set()
-    rows = (
-        _grants()
-        .filter(space__in=spaces, source__workspace=workspace)
-        .exclude(source__state="deleting")
-        .values_list("source", "parents_in", "source__mirror")
-    )
-    for source, parents, mirror in rows:
-        if mirror:
+    for grant in grants:
+        source, parents = grant.source_id, grant.parents_in
+        if grant.source.mirror:
             mirrored.add(source)
         if parents is None or granted.get(source, set()) is None:
             granted[source] = None
@@ -154,7 +167,7 @@ def leading_to(branches: Iterable[Branch]) -> models.Q:
     chains = Node.objects.filter(pk__in=roots).values_list("parents", flat=True) if roots else ()
     condition = models.Q(pk__in={node for chain in chains for node in chain})
     if mirrored := [branch for branch in branches if branch.readers is not None]:
-        readable = Node.objects.filter(within(mirrored))
+        readable = Node.objects.filter(within(mirrored)).exclude(gone=AGREED)
         condition |= models.Q(pk__in=readable.values(above=_Unnest("parents")))
     return condition
 
@@ -167,8 +180,9 @@ class _Unnest(models.Func):
 
 class NodeQuerySet(models.QuerySet["Node"]):
     def readable_by(self, membership: Membership) -> NodeQuerySet:
-        """The nodes whose content this person may read."""
-        return self.filter(workspace=membership.workspace_id).filter(within(readable_branches(membership)))
+        """The nodes whose content this person may read; what is being removed is nobody's any more."""
+        mine = self.filter(workspace=membership.workspace_id).exclude(gone=AGREED)
+        return mine.filter(within(readable_branches(membership)))
 
     def browsable_by(self, membership: Membership) -> NodeQuerySet:
         """Readable nodes and the folders above them, so that a tree can be walked down to what one may read.
@@ -179,6 +193,8 @@ class NodeQuerySet(models.QuerySet["Node"]):
 
         branches = readable_branches(membership)
         managed = DataSource.objects.manageable_by(membership).values("pk")
-        return self.filter(workspace=membership.workspace_id).filter(
-            within(branches) | leading_to(branches) | models.Q(source__in=managed)
+        return (
+            self.filter(workspace=membership.workspace_id)
+            .exclude(gone=AGREED)
+            .filter(within(branches) | leading_to(branches) | models.Q(source__in=managed))
         )

@@ -12,7 +12,7 @@ from django.urls import reverse
 from datasources import admin_health as admin_health
 from datasources import granting, sources
 from datasources.admin_tables import TableAdmin as TableAdmin
-from datasources.models import DataSource, Document, Grant, Node, SyncRun
+from datasources.models import DataSource, Document, Grant, Node, SyncRun, Table
 from datasources.uses import used_by
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
@@ -22,7 +22,8 @@ from portal.models import User, Workspace
 from portal.registry import Panel, registries
 
 State = DataSource.State
-_DOCUMENT = ~Q(nodes__status=Node.Status.CONTAINER) & Q(nodes__isnull=False)
+_KEPT = ~Q(nodes__gone=Node.Gone.AGREED) & Q(nodes__isnull=False)
+_DOCUMENT = ~Q(nodes__status=Node.Status.CONTAINER) & _KEPT
 
 
 def _living(row: DataSource) -> bool:
@@ -129,7 +130,7 @@ class DataSourceAdmin(GovernAdmin):
         rows = super().get_queryset(request)
         return rows.annotate(
             document_count=Count("nodes", filter=_DOCUMENT),
-            failed_count=Count("nodes", filter=Q(nodes__status=Node.Status.FAILED)),
+            failed_count=Count("nodes", filter=Q(nodes__status=Node.Status.FAILED) & _KEPT),
         )
 
     @admin.display(ordering="document_count")
@@ -154,8 +155,10 @@ class DataSourceAdmin(GovernAdmin):
     def losses(self, row: Any) -> list[str]:
         documents = Document.objects.filter(node__source=row)
         passages = documents.aggregate(number=Sum("passages"))["number"] or 0
+        tables = Table.objects.filter(node__source=row).count()
         lines = [
             f"{documents.count():,} documents with {passages:,} passages: nobody finds them any more.",
+            *([f"{tables:,} tables, and what SQL finds in them."] if tables else []),
             f"{row.grants.count()} grants, and the record of {row.runs.count()} syncs.",
             "Citations in old answers stay, and say that the document is gone.",
         ]
@@ -248,9 +251,15 @@ class GrantAdmin(GovernAdmin):
     add_fieldsets = ((None, {"fields": ("source", "space")}),)
     readonly_fields = ("part",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
+        return super().get_queryset(request).defer("source__cursor")
+
     @admin.display
     def part(self, row: Grant) -> str:
-        return "All of it" if row.parents_in is None else f"{len(row.parents_in)} folders or pages, and what is below"
+        if row.parents_in is None:
+            return "All of it"
+        number = len(row.parents_in)
+        return f"{number} folder{'' if number == 1 else 's'} or page{'' if number == 1 else 's'}, and what is below"
 
     def save_row(self, request: HttpRequest, row: Any, data: dict[str, Any], *, change: bool) -> Grant:
         return granting.grant_access(data["source"], data["space"], by=request.user)  # type: ignore[arg-type]

@@ -30,13 +30,14 @@ def _ranking(workspace: Workspace) -> Ranking:
     living = DataSource.objects.filter(workspace=workspace).exclude(state=DataSource.State.DELETING)
     runs = {run.source_id: run for run in SyncRun.objects.filter(source__in=living, state__in=SyncRun.OPEN)}
     counted: dict[Any, dict[str, int]] = {}
-    nodes = Node.objects.filter(source__in=living).order_by().values_list("source", "status")
+    living_nodes = Node.objects.filter(source__in=living).exclude(gone=Node.Gone.AGREED)
+    nodes = living_nodes.order_by().values_list("source", "status")
     for source, status, number in nodes.annotate(number=Count("pk")):
         counted.setdefault(source, {})[status] = number
     found = []
     for source in living:
         failed = counted.get(source.pk, {}).get(Node.Status.FAILED, 0)
-        found.append((source, health(source, runs.get(source.pk), failed)))
+        found.append((source, health(source, runs.get(source.pk), failed, _indexed(counted, source))))
     found.sort(key=lambda pair: (_ORDER.index(pair[1].tone), pair[0].name.lower()))
     rows = [
         (source.name, _indexed(counted, source), [told.words, thin(_indexed(counted, source))], _address(source))

@@ -40,4 +40,4 @@ class TableAdmin(GovernAdmin):
         return len(row.columns)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("stored", "content_hash")
+        return super().get_queryset(request).defer("stored", "content_hash", "node__source__cursor")

@@ -43,7 +43,8 @@ def _mail(source: DataSource, reason: str) -> None:
         context = {"source": source, "reason": reason, "link": link, "person": person.user}
         text = render_to_string("datasources/mail/broken.txt", context)
         try:
-            send_mail(f"{source} needs attention", text, None, [person.user.email])
+            # A name may have a line end in it, where a subject can't.
+            send_mail(" ".join(f"{source} needs attention".split()), text, None, [person.user.email])
         except (SMTPException, OSError) as error:
             log.error("a mail about a broken source could not be sent", source=str(source.pk), error=str(error))
 

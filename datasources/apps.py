@@ -6,4 +6,4 @@ class DatasourcesConfig(AppConfig):
     verbose_name = "Data"
 
     def ready(self) -> None:
-        from . import alerts, shell, waiting  # noqa: F401  (registers menu items, rules, readiness checks, who is told of what)
+        from . import alerts, embedder_choice, shell, waiting  # noqa: F401  (registers menu items, rules, readiness checks, who is told of what)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, F, Func, QuerySet
 
-from datasources.access import readable_branches, within
+from datasources.access import AGREED, readable_branches, within
 from datasources.models import DataSource, Node
 from datasources.retrieval.types import Branch
 from portal.models import Membership
@@ -126,7 +126,8 @@ def _covers(branches: Iterable[Branch], node: Node) -> bool:
 
 
 def documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch] | None) -> dict[UUID, int]:
-    """Indexed documents at or below each node; of those that ``branches`` cover, or of all where it is None."""
+    """Indexed documents at or below each node; of those that ``branches`` cover, or of all where it is None. What is being removed
+    does not count."""
     if not nodes:
         return {}
     # One branch a source, or none at all.
@@ -146,9 +147,9 @@ def documents_below(source: DataSource, nodes: list[UUID], branches: list[Branch
         cursor.execute(
             f"""
             SELECT above, count(*) FROM datasources_node node, unnest(node.parents) AS above
-            WHERE node.source_id = %s AND node.status = 'indexed' AND above = ANY (%s::uuid[]) {conditions}
+            WHERE node.source_id = %s AND node.status = 'indexed' AND node.gone <> %s AND above = ANY (%s::uuid[]) {conditions}
             GROUP BY above
             """,  # noqa: S608  no value of anybody's is in the text
-            [source.pk, nodes, *values],
+            [source.pk, AGREED, nodes, *values],
         )
         return dict(cursor.fetchall())

@@ -9,23 +9,26 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from datasources import entering, offering
+from datasources import entering, offering, suggesting
 from datasources.connectors.about import About
 from datasources.connectors.base import Chosen
 from datasources.connectors.registry import about
 from datasources.entering import AskedForm
-from datasources.models import DataSource, Node, Selection, SyncRun, node_id
+from datasources.letting_go import let_go, take_back
+from datasources.models import DataSource, Offered, Selection, SyncRun, node_id
 from datasources.picking import MOST_TICKED, Picker, read_choice
-from datasources.runs import request_sync
+from datasources.runs import LISTING, request_sync
 from portal import audit
 from portal.models import User
 
 State = DataSource.State
 ROOT = ""
 """How the options of everything are named, where those of a node go by its id."""
+MOST_PARTS = 100
+"""So many are offered in the last step; others can be given out in the tree, under Access."""
 OUT_OF_DATE = "Some of what was ticked is no longer there. Look at the tree again."
 
 
@@ -89,6 +92,7 @@ def lines_of(
         if include and not future:
             kept["chosen_at"] = _chosen_at(before.get(key))
         found.append(Chosen(None if key is None else ids[key], include, future or not include, kept))
+    suggesting.must_be_there(source, found)
     return found
 
 
@@ -127,6 +131,19 @@ def shown_lines(source: DataSource) -> list[Line]:
         )
         for row in rows
     ]
+
+
+def parts_of(source: DataSource) -> list[tuple[UUID, str]]:
+    """What can be given to single spaces before anything came in: ticked branches, or of everything the top level."""
+    lines = list(source.selections.all())
+    ticked = [line.node for line in lines if line.include and line.node]
+    if ticked:
+        titles = offering.titles_of(source, ticked)
+        found = [(key, titles.get(key, "")) for key in ticked]
+        return sorted(((key, title) for key, title in found if title), key=lambda part: part[1].casefold())[:MOST_PARTS]
+    left_out = {line.node for line in lines}
+    rows = Offered.objects.filter(source=source, level__parent="").order_by("sort_key", "id")
+    return [(row.node, row.title) for row in rows[:MOST_PARTS] if row.node not in left_out]
 
 
 def entry_of(source: DataSource) -> dict[str, Any] | None:
@@ -201,13 +218,28 @@ def choose(source: DataSource, lines: Sequence[Chosen], *, by: User | None) -> D
     before = _told(source)
     if [_tuple(line) for line in lines] == before:
         return source
+    full = _needs_all(source)
+    take_back(source)
     store(source, lines)
     after = {"selection": len(lines)}
     audit.record("source.choose", workspace=source.workspace, actor=by, target=source, after=after)
     if source.state != State.DRAFT:
         let_go(source)
-        request_sync(source, by=by, trigger=SyncRun.Trigger.FULL, again=True, full=True)
+        trigger = SyncRun.Trigger.FULL if full else SyncRun.Trigger.PERSON
+        request_sync(source, by=by, trigger=trigger, again=True, full=full)
     return source
+
+
+def _needs_all(source: DataSource) -> bool:
+    """Whether a changed choice needs a listing of everything.
+
+    What the choice before let go may have been removed by a run that has not told its cursor yet; brought back now, it would
+    pass for something that never went.
+    """
+    if not about(source.kind).choice_in_cursor or source.again:
+        return True
+    listed = source.runs.filter(trigger__in=LISTING, hints=[]).order_by("-created").values_list("state", flat=True)
+    return listed.first() not in (SyncRun.State.DONE, SyncRun.State.PARTIAL)
 
 
 def store(source: DataSource, lines: Iterable[Chosen]) -> None:
@@ -231,30 +263,3 @@ def _told(source: DataSource) -> list[tuple[Any, ...]]:
 
 def _tuple(line: Chosen) -> tuple[Any, ...]:
     return (line.external_id or "", line.include, line.future, dict(line.options))
-
-
-def let_go(source: DataSource) -> int:
-    """Agree that what the selection does not name any more is removed. How many nodes. One statement."""
-    lines = list(source.selections.all())
-    if not lines:
-        return 0
-    root = next((line.include for line in lines if line.node is None), not any(line.include for line in lines))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH lines AS (
-                SELECT node AS at, include FROM datasources_selection WHERE source_id = %(source)s AND node IS NOT NULL
-            ), above AS (
-                SELECT DISTINCT unnest(held.parents) AS id FROM datasources_node held
-                WHERE held.id IN (SELECT at FROM lines WHERE include)
-            )
-            UPDATE datasources_node node SET gone = %(agreed)s
-            WHERE node.source_id = %(source)s AND node.gone <> %(agreed)s
-              AND node.id NOT IN (SELECT id FROM above)
-              AND NOT COALESCE((
-                SELECT include FROM lines WHERE at = ANY (node.parents) ORDER BY array_position(node.parents, at) LIMIT 1
-              ), %(root)s)
-            """,
-            {"source": source.pk, "agreed": Node.Gone.AGREED, "root": root},
-        )
-        return cursor.rowcount

@@ -1,14 +1,15 @@
 """Connecting a place: the draft that waits until somebody has chosen, its credential, and the go.
 
 For every kind from what its connector says of itself. Portal, admin and API call these; access is theirs to check. What
-was entered is checked in entered.py, and offered here too: one place to look.
+was entered is checked in entered.py and tried in trying.py, and offered here too: one place to look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -16,11 +17,14 @@ from django.utils import timezone
 
 from datasources import oauth, sources
 from datasources.choosing import store
+from datasources.connectors.about import About
 from datasources.connectors.base import Chosen
 from datasources.connectors.registry import CONNECTORS, about
 from datasources.entered import Entered, kept_secrets, read_entered, usable_credentials
-from datasources.models import DataSource, Grant, Level, SyncRun
-from datasources.runs import request_sync
+from datasources.granting import Parts, grant_first
+from datasources.models import DataSource, Level, SyncRun
+from datasources.runs import begin_anew, request_sync
+from datasources.trying import choices_for, lacks_files, test_credential, tested, trial_of, try_entered
 from datasources.uploads import discard
 from portal import audit
 from portal.models import Credential, Space, User, Workspace
@@ -28,6 +32,8 @@ from portal.models import Credential, Space, User, Workspace
 __all__ = [
     "Entered",
     "allowed",
+    "begin",
+    "choices_for",
     "connect",
     "forget_draft",
     "forget_old_drafts",
@@ -46,27 +52,7 @@ State = DataSource.State
 KEPT_DRAFTS = timedelta(days=30)
 
 
-# ---- Trying and keeping ------------------------------------------------------------------------------------------
-
-
-def try_entered(workspace: Workspace, kind: str, entered: Entered, source: DataSource | None = None) -> str:
-    """What the place answers. Nothing is kept. Raises ValidationError with what to do."""
-    trial = DataSource(workspace=workspace, kind=kind, name="Test", config=dict(entered.config))
-    if source is not None:
-        trial.pk = source.pk
-    trial.credential = _unsaved(workspace, kind, entered)
-    sources.must_fit(trial)
-    if lacks_files(source, kind):
-        return "Files are handed over in the next step."
-    return sources.check_connection(trial)
-
-
-def _unsaved(workspace: Workspace, kind: str, entered: Entered) -> Credential | None:
-    if entered.credential is not None or not entered.secret:
-        return entered.credential
-    made = Credential(workspace=workspace, kind=kind, base_url=str(entered.config.get("base_url") or ""))
-    oauth.keep(made, entered.secret)
-    return made
+# ---- Keeping -----------------------------------------------------------------------------------------------------
 
 
 def save_draft(
@@ -83,19 +69,25 @@ def save_draft(
     if not entered.waits:
         try_entered(workspace, kind, entered, source)
     with transaction.atomic():
-        if source is None:
-            source = DataSource(workspace=workspace, kind=kind, created_by=by, state=State.DRAFT)
-            source.name = name or _name(kind, entered)
-        else:
-            source = _locked_draft(source)
-        new = source._state.adding
-        _moved(source, entered)
-        source.config = dict(entered.config)
-        source.credential = _keep_credential(source, entered, by)
-        source.full_clean(exclude=["workspace", "created_by", "credential"])
-        source.save()
-        if new:
-            audit.record("source.begin", workspace=workspace, actor=by, target=source, after={"kind": kind})
+        made = _new(workspace, by, kind, name, entered) if source is None else _locked_draft(source)
+        return _kept(made, entered, by)
+
+
+def _new(workspace: Workspace, by: User, kind: str, name: str, entered: Entered) -> DataSource:
+    named = name or _name(kind, entered)
+    return DataSource(workspace=workspace, kind=kind, created_by=by, state=State.DRAFT, name=named)
+
+
+def _kept(source: DataSource, entered: Entered, by: User) -> DataSource:
+    """The draft with what was entered, saved in the transaction of whoever calls."""
+    new = source._state.adding
+    _moved(source, entered)
+    source.config = dict(entered.config)
+    source.credential = _keep_credential(source, entered, by)
+    source.full_clean(exclude=["workspace", "created_by", "credential"])
+    source.save()
+    if new:
+        audit.record("source.begin", workspace=source.workspace, actor=by, target=source, after={"kind": source.kind})
     return source
 
 
@@ -141,8 +133,11 @@ def _keep_credential(source: DataSource, entered: Entered, by: User | None) -> C
     new = row is None
     if row is None:
         row = Credential(workspace=source.workspace, kind=source.kind, name=about(source.kind).label, created_by=by)
+    # Tokens may have been renewed since they were read, and each renewal counts once.
+    held = not new and entered.is_held_by(row)
     row.base_url = address
-    oauth.keep(row, entered.secret)
+    if not held:
+        oauth.keep(row, entered.secret)
     row.check_ok, row.check_message, row.checked = (None, "", None) if entered.waits else (True, "", timezone.now())
     row.full_clean(exclude=["secret_encrypted", "check_ok", "created_by"])
     row.save()
@@ -168,7 +163,7 @@ def reconnect(source: DataSource, *, by: User, entered: Entered) -> DataSource:
         _moved(source, entered)
         source.config, source.credential = dict(entered.config), _keep_credential(source, entered, by)
         if elsewhere:
-            source.cursor = {}
+            begin_anew(source)
         source.full_clean(exclude=["workspace", "created_by", "credential"])
         source.save(update_fields=["config", "credential", "cursor"])
         audit.record("source.reconnect", workspace=source.workspace, actor=by, target=source)
@@ -198,36 +193,88 @@ def allowed(source: DataSource, tokens: Mapping[str, Any], *, by: User) -> DataS
 
 
 def go(
-    source: DataSource, *, by: User, name: str, spaces: Iterable[Space], schedule: str = "off", mirror: bool = False
+    source: DataSource,
+    *,
+    by: User,
+    name: str,
+    spaces: Iterable[Space],
+    schedule: str | None = None,
+    mirror: bool = False,
+    parts: Parts | None = None,
+    named: Collection[UUID] = (),
 ) -> DataSource:
-    """A draft becomes a source: granted whole to these spaces, and its first sync begins. Raises ValidationError."""
-    granted = list(spaces)
-    if not granted:
-        raise ValidationError({"spaces": "Choose at least one space."})
-    if any(space.workspace_id != source.workspace_id for space in granted):
-        raise ValidationError({"spaces": "Data can only be given to spaces of its own workspace."})
+    """A draft becomes a source: these spaces see it, or just their ``parts`` of it, and its first sync begins.
+
+    ``schedule`` None: what is usual for its kind. ``named``: see ``grant_access``. Raises ValidationError.
+    """
+    granted = _spaces(source.workspace_id, spaces)
     told = about(source.kind)
     if oauth.flow_of(source) and not oauth.is_allowed(source):
         raise ValidationError(f"{told.label} has not allowed access yet. Go back one step, and allow it there.")
     if not lacks_files(source, source.kind):
         sources.check_connection(source)
     with transaction.atomic():
-        source = _locked_draft(source)
-        source.name, source.state = name.strip(), State.NEW
-        source.schedule = schedule if schedule in told.schedules else DataSource.Schedule.OFF
-        source.mirror = mirror and told.mirrors
-        source.next_run = source.run_after(timezone.now())
-        source.full_clean(exclude=["workspace", "created_by", "credential"])
-        source.save()
-        Grant.objects.bulk_create(Grant(space=space, source=source) for space in granted)
-        after = {"kind": source.kind, "spaces": [space.name for space in granted], "schedule": source.schedule}
-        audit.record("source.create", workspace=source.workspace, actor=by, target=source, after=after)
-        if has_something(source):
-            request_sync(source, by=by, trigger=SyncRun.Trigger.FIRST)
+        return _begun(_locked_draft(source), by, name, granted, schedule, mirror, parts or {}, named)
+
+
+def _spaces(workspace: UUID, spaces: Iterable[Space]) -> list[Space]:
+    granted = list(dict.fromkeys(spaces))
+    if not granted:
+        raise ValidationError({"spaces": "Choose at least one space."})
+    if any(space.workspace_id != workspace for space in granted):
+        raise ValidationError({"spaces": "Data can only be given to spaces of its own workspace."})
+    return granted
+
+
+def _begun(
+    source: DataSource,
+    by: User,
+    name: str,
+    spaces: Sequence[Space],
+    schedule: str | None,
+    mirror: bool,
+    parts: Parts,
+    named: Collection[UUID],
+) -> DataSource:
+    """A locked draft as a source, in the transaction of whoever calls; it was tested before."""
+    told = about(source.kind)
+    source.name, source.state = name.strip(), State.NEW
+    source.schedule = usual_schedule(told) if schedule is None else schedule
+    sources.must_offer(source)
+    source.mirror = mirror and told.mirrors
+    source.next_run = source.run_after(timezone.now())
+    source.full_clean(exclude=["workspace", "created_by", "credential"])
+    source.save()
+    grant_first(source, spaces, parts, named)
+    after = {"kind": source.kind, "spaces": [space.name for space in spaces], "schedule": source.schedule}
+    audit.record("source.create", workspace=source.workspace, actor=by, target=source, after=after)
+    if has_something(source):
+        request_sync(source, by=by, trigger=SyncRun.Trigger.FIRST)
     return source
 
 
-@transaction.atomic
+Choose = Callable[[DataSource], Sequence[Chosen]]
+"""What comes in of a source that is not saved yet: what is named in it may have to be asked for at the place."""
+
+
+def begin(
+    *,
+    workspace: Workspace,
+    by: User,
+    kind: str,
+    name: str,
+    entered: Entered,
+    choose: Choose = lambda source: (),
+) -> DataSource:
+    """A draft with what was chosen so far, for integrations that look around before they ``go``. Raises ValidationError."""
+    source = _new(workspace, by, kind, name, entered)
+    lines = _tried(source, entered, choose)
+    with transaction.atomic():
+        _kept(source, entered, by)
+        store(source, lines)
+    return source
+
+
 def connect(
     *,
     workspace: Workspace,
@@ -236,29 +283,45 @@ def connect(
     name: str,
     entered: Entered,
     spaces: Iterable[Space] | None = None,
-    schedule: str = "off",
+    schedule: str | None = None,
     mirror: bool = False,
-    choose: Callable[[DataSource], Sequence[Chosen]] = lambda source: (),
+    choose: Choose = lambda source: (),
+    share: Callable[[DataSource], tuple[Parts, Collection[UUID]]] = lambda source: ({}, ()),
 ) -> DataSource:
-    """The whole way at once, for integrations; ``spaces`` None is the open space Company. Raises ValidationError."""
+    """The whole way at once, for integrations; ``spaces`` None is the open space Company. Raises ValidationError.
+
+    The place is asked before anything is written: however slow it is, no row is locked meanwhile. ``share``: the parts of single
+    spaces, by the ids that the nodes will have, and those of them that were named by external id; told of the source that is made.
+    """
     if entered.waits:
-        raise ValidationError(
-            {"auth": "Signing in at the vendor takes a browser: connect it there, or name a credential that is there."}
-        )
-    source = save_draft(workspace=workspace, by=by, kind=kind, entered=entered, name=name)
-    store(source, choose(source))
-    granted = [sources.company_of(workspace)] if spaces is None else spaces
-    return go(source, by=by, name=name, spaces=granted, schedule=schedule, mirror=mirror)
+        words = f"Signing in at {about(kind).label} takes a browser: connect it in the portal, or name a credential that is there."
+        raise ValidationError({"auth": words})
+    granted = _spaces(workspace.pk, [sources.company_of(workspace)] if spaces is None else spaces)
+    source = _new(workspace, by, kind, name, entered)
+    lines = _tried(source, entered, choose)
+    with transaction.atomic():
+        _kept(source, entered, by)
+        store(source, lines)
+        return _begun(source, by, name, granted, schedule, mirror, *share(source))
+
+
+def _tried(source: DataSource, entered: Entered, choose: Choose) -> Sequence[Chosen]:
+    """Ask the place whether what was entered works, and what of it is chosen. Nothing is kept. Raises ValidationError."""
+    trial = trial_of(source.workspace, source.kind, entered, source)
+    if not entered.waits:
+        tested(trial, None)
+    return choose(trial)
+
+
+def usual_schedule(about: About) -> str:
+    """How it is kept fresh where nobody says otherwise: every day, where there is anything to look for."""
+    offered = (*about.schedules, DataSource.Schedule.OFF)
+    return str(DataSource.Schedule.DAILY if DataSource.Schedule.DAILY in offered else offered[0])
 
 
 def has_something(source: DataSource) -> bool:
     """Whether there is something to look for at once; what people or integrations hand over comes with them."""
     return bool(about(source.kind).schedules) or source.uploads.exists()
-
-
-def lacks_files(source: DataSource | None, kind: str) -> bool:
-    """Whether people have still to hand over what it reads, so that there is nothing to try."""
-    return about(kind).files and (source is None or not source.uploads.exists())
 
 
 def forget_draft(source: DataSource, *, by: User | None) -> None:
@@ -283,16 +346,3 @@ def forget_old_drafts() -> int:
     for source in rows:
         forget_draft(source, by=None)
     return len(rows)
-
-
-def test_credential(credential: Credential) -> str:
-    """For the admin: try it on a source that uses it. Raises ValidationError with what to do."""
-    source = credential.data_sources.select_related("workspace", "credential").first()
-    if source is None:
-        told = about(credential.kind)
-        trial = DataSource(workspace=credential.workspace, kind=credential.kind, name="Test", credential=credential)
-        trial.config = {"base_url": credential.base_url} if credential.base_url else {}
-        if any(setting.required for setting in told.settings):
-            raise ValidationError("No source uses it, so there is nothing to try it on.")
-        return sources.check_connection(trial)
-    return sources.check_connection(source)

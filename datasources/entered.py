@@ -33,6 +33,15 @@ class Entered:
         secret = secret_of(self.credential) if self.credential else self.secret
         return secret.get("auth") == "oauth" and not secret.get("access_token")
 
+    def is_held_by(self, row: Credential) -> bool:
+        """Whether it is what this credential holds for this address. Tokens are aside: they renew themselves."""
+        asked = {"auth", *(setting.name for way in about(row.kind).auths for setting in way.fields)}
+        held, given = (
+            {name: value for name, value in secret.items() if name in asked and value}
+            for secret in (secret_of(row), self.secret)
+        )
+        return held == given and row.base_url == str(self.config.get("base_url") or "")
+
 
 def usable_credentials(membership: Membership, kind: str) -> QuerySet[Credential]:
     """Keys of this kind that the person may connect more with: an admin all, others those that they entered."""
@@ -72,7 +81,9 @@ def read_entered(
         return Entered({**_told_beside(told, secret_of(credential)), **settings, **where}, credential=credential)
     if not told.auths:
         return Entered({**settings, **where})
-    way = told.auth(auth or told.auths[0].name)
+    # Left out, a source goes on proving who it is in the way that it does.
+    kept_way = secret_of(source.credential).get("auth", "") if source is not None else ""
+    way = told.auth(auth or kept_way or told.auths[0].name)
     if way is None:
         raise ValidationError({"auth": f"It takes one of {', '.join(one.name for one in told.auths)}."})
     kept = kept_secrets(source, way, address)

@@ -104,6 +104,10 @@ def field_of(setting: Setting, *, kept: bool = False) -> forms.Field:
     field = _bare_field(setting, common)
     if setting.placeholder:
         field.widget.attrs["placeholder"] = setting.placeholder
+    if setting.offered and setting.kind == "text":
+        # Filled by what the place itself tells; see suggesting.py. With ``autocomplete`` off some browsers offer nothing at all.
+        field.widget.attrs |= {"list": f"choices-{setting.name}", "data-offered": setting.name}
+        field.widget.attrs.pop("autocomplete", None)
     return field
 
 

@@ -9,6 +9,7 @@ from django.db.models import F, Sum
 
 from datasources.connectors.base import Chosen
 from datasources.connectors.registry import about
+from datasources.connectors.weighing import UNKNOWN_BYTES
 from datasources.health import duration, number
 from datasources.models import DataSource, SyncRun
 from datasources.sources import connector_for
@@ -16,8 +17,6 @@ from portal.models import Workspace
 
 CHARACTERS_A_TOKEN = 4
 """Of English prose, in the usual vocabularies; enough for an order of magnitude."""
-DOCUMENT_BYTES = 4000
-"""A document whose size the place does not tell."""
 PASSAGE_TOKENS = 200
 """What a passage holds on average: it ends at a heading or a paragraph, before it is full."""
 LOCAL_RATE = 15.0
@@ -37,7 +36,8 @@ PRICES = {
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """``exact``: whether the place counted, rather than guessed. ``seconds``: of embedding on this machine; ``dollars``:
-    where a vendor embeds and its price is known; both None otherwise. ``model``: who embeds, in words."""
+    where a vendor embeds and its price is known; both None otherwise. ``model``: who embeds, in words. ``untold``: a sentence
+    where the place can't say yet how much it is; the numbers are then no guess, but nothing."""
 
     documents: int
     bytes: int
@@ -48,12 +48,13 @@ class Forecast:
     model: str
     seconds: float | None = None
     dollars: float | None = None
+    untold: str = ""
 
     @property
     def cost(self) -> str:
         """What embedding it takes, in words."""
         if self.seconds is not None:
-            return f"about {duration(self.seconds)} on this machine"
+            return f"about {duration(self.seconds)}"
         if self.dollars is None:
             return f"about {number(self.tokens)} tokens"
         return "less than 0.01 US dollars" if self.dollars < 0.01 else f"about {self.dollars:,.2f} US dollars"
@@ -67,7 +68,7 @@ def forecast(source: DataSource, chosen: Sequence[Chosen] | None = None) -> Fore
             for line in source.selections.order_by("external_id")
         ]
     told = connector_for(source).estimate(chosen)
-    size = told.bytes or told.documents * DOCUMENT_BYTES
+    size = (told.bytes if told.text is None else told.text) or told.documents * UNKNOWN_BYTES
     tokens = size // CHARACTERS_A_TOKEN
     passages = max(told.documents, -(-tokens // PASSAGE_TOKENS)) if told.documents else 0
     workspace = source.workspace
@@ -83,6 +84,7 @@ def forecast(source: DataSource, chosen: Sequence[Chosen] | None = None) -> Fore
         model or "the model on this machine",
         seconds=None if model else passages / measured_rate(workspace),
         dollars=tokens * price / 1_000_000 if model and price is not None else None,
+        untold=told.untold,
     )
 
 

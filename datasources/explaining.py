@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datasources.access import EVERYONE, principals_of, readable_branches, verified_addresses, within
+from datasources.access import AGREED, EVERYONE, principals_of, verified_addresses
 from datasources.models import DataSource, Grant, Node
 from portal.models import Membership, Space
 
@@ -27,10 +27,12 @@ def why(node: Node, membership: Membership, asker: Membership | None = None) -> 
         return Why(False, (f"{who} {'are' if who == 'You' else 'is'} not in this workspace.",))
     if node.source.state == DataSource.State.DELETING:
         return Why(False, (f"{node.source} is being deleted.",))
+    if node.gone == AGREED:
+        return Why(False, (f"It was taken out of {node.source}, and is being removed.",))
     reasons = [_of_spaces(node, membership, asker, who)]
     if node.source.mirror:
         reasons.append(_of_vendor(node, membership, who))
-    may = Node.objects.filter(pk=node.pk).filter(within(readable_branches(membership))).exists()
+    may = Node.objects.readable_by(membership).filter(pk=node.pk).exists()
     return Why(may, tuple(reasons))
 
 

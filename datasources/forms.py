@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
+from datasources.connecting import usual_schedule
 from datasources.connectors.about import About, Auth
 from datasources.connectors.registry import CONNECTORS
 from datasources.entered import Entered, kept_secrets, read_entered
@@ -94,6 +98,11 @@ class ConnectionForm:
         return bool(self.where["base_url"].value() or self.where["base_url"].errors)
 
     @property
+    def secret(self) -> bool:
+        """Whether anything is asked for that is kept encrypted."""
+        return any(setting.secret for way in self.about.auths for setting in way.fields)
+
+    @property
     def key(self) -> Credential | None:
         return self.keys.get(str(self.where["credential"].value() or ""))
 
@@ -141,6 +150,16 @@ def needs_connecting(about: About) -> bool:
     return bool(about.auths or about.settings or about.asks_address or about.tree)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A space in the last step: whether it sees anything, only parts, and of each part (id, title, whether that one)."""
+
+    space: Space
+    ticked: bool
+    only_parts: bool
+    parts: list[tuple[UUID, str, bool]]
+
+
 class FinishForm(forms.Form):
     """The last step: how it is called, who sees it, and how it is kept fresh."""
 
@@ -154,18 +173,46 @@ class FinishForm(forms.Form):
     schedule = forms.ChoiceField(label="Look for changes")
     mirror = forms.BooleanField(
         required=False,
-        label="Only for who may read it there, too",
+        label="Only for those who may read it there, too",
         help_text="Whoever can't open something there finds nothing of it here either, whatever their spaces.",
     )
 
-    def __init__(self, data: Any, *, about: About, spaces: Any, initial: Any = None) -> None:
+    def __init__(
+        self, data: Any, *, about: About, spaces: Any, parts: Sequence[tuple[UUID, str]] = (), initial: Any = None
+    ) -> None:
+        """``parts``: what single spaces can be given alone, with its title; fewer than two make no difference."""
         super().__init__(data, initial=initial)
+        self.parts = list(parts) if len(parts) > 1 else []
         field: Any = self.fields["spaces"]
         field.queryset = spaces
         if data is None:
             company = spaces.filter(kind=Space.Kind.OPEN).order_by("created").first()
             field.initial = [company.pk] if company else []
         _fit(self, about)
+
+    def shares(self) -> list[Share]:
+        """Each space that can be ticked, with the parts of it."""
+        field: Any = self.fields["spaces"]
+        ticked = {str(getattr(key, "pk", key)) for key in self["spaces"].value() or ()}
+        return [self._share(space, str(space.pk) in ticked) for space in field.queryset]
+
+    def _share(self, space: Space, ticked: bool) -> Share:
+        sees, given, sent = "all", set(), cast(QueryDict, self.data)
+        if self.is_bound:
+            sees = sent.get(f"sees-{space.pk}", "all")
+            given = set(sent.getlist(f"part-{space.pk}"))
+        return Share(space, ticked, sees == "part", [(key, title, str(key) in given) for key, title in self.parts])
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or {}
+        fields["parts"] = {}
+        for share in self.shares() if self.parts else ():
+            if not (share.ticked and share.only_parts):
+                continue
+            fields["parts"][share.space.pk] = [key for key, _, given in share.parts if given]
+            if not fields["parts"][share.space.pk]:
+                self.add_error("spaces", f"Tick what {share.space} may see, or take the tick from it.")
+        return fields
 
 
 class SettingsForm(forms.Form):
@@ -190,6 +237,6 @@ def _fit(form: forms.Form, about: About | None) -> None:
     else:
         field: Any = form.fields["schedule"]
         field.choices = [(name, labels[name]) for name in about.schedules]
-        field.initial = "daily" if "daily" in about.schedules else about.schedules[0]
+        field.initial = usual_schedule(about)
     if about is None or not about.mirrors:
         del form.fields["mirror"]

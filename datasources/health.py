@@ -48,8 +48,8 @@ def _done(run: SyncRun) -> int:
     return run.indexed + run.unchanged + run.skipped + run.failed
 
 
-def health(source: DataSource, run: SyncRun | None, failed: int = 0) -> Health:
-    """``run``: the open one, if there is one. ``failed``: how many documents could not be read."""
+def health(source: DataSource, run: SyncRun | None, failed: int = 0, documents: int = 0) -> Health:
+    """``run``: the open one, if there is one. ``failed``: how many documents could not be read; ``documents``: how many are in."""
     if source.state == DataSource.State.DELETING:
         return Health("Being deleted", "busy")
     if source.state == DataSource.State.DRAFT:
@@ -58,14 +58,22 @@ def health(source: DataSource, run: SyncRun | None, failed: int = 0) -> Health:
         return _running(run)
     if source.state == DataSource.State.NEEDS_ATTENTION:
         return Health(f"Needs attention: {source.state_detail or 'the last sync failed'}", "bad")
+    if source.last_synced is None and documents:
+        return Health("Not read to its end yet", "warn")
     if source.last_synced is None:
-        told = CONNECTORS.get(source.kind)
-        return Health("No files yet" if told is not None and told.files else "Not synced yet", "quiet")
+        return Health(_not_begun(source), "quiet")
     if source.state_detail:
         return Health(f"Last sync: {source.state_detail}", "warn", source.last_synced)
     if failed:
         return Health(f"Up to date, except {number(failed)} that could not be read", "warn", source.last_synced)
     return Health("Up to date", "ok", source.last_synced)
+
+
+def _not_begun(source: DataSource) -> str:
+    told = CONNECTORS.get(source.kind)
+    if told is None or told.schedules:
+        return "Not synced yet"
+    return "No files yet" if told.files else "Nothing written yet"
 
 
 def _running(run: SyncRun) -> Health:

@@ -85,7 +85,8 @@ def rotate_hook_secret(source: DataSource, *, by: User | None) -> Hook:
     if not source.hook_token:
         raise ValidationError("It has no address yet. Make that first.")
     if help_.signed_with != "ours":
-        raise ValidationError("The secret is the vendor's. Copy the new one from there.")
+        label = registry.about(source.kind).label
+        raise ValidationError(f"The secret is made by {label}. Copy the new one from there.")
     secret = _new_secret(source)
     source.save(update_fields=["hook_secret_encrypted"])
     _record(source, "source.hook_rotate", by)
@@ -100,7 +101,9 @@ def set_hook_secret(source: DataSource, secret: str, *, by: User | None) -> None
     if help_.signed_with != "theirs":
         raise ValidationError("Atrium makes this secret up itself.")
     if not secret or len(secret) > LONGEST_SECRET:
-        raise ValidationError(f"Copy the secret from the vendor: 1 to {LONGEST_SECRET} characters.")
+        raise ValidationError(
+            f"Copy the secret from {registry.about(source.kind).label}: 1 to {LONGEST_SECRET} characters."
+        )
     source.hook_secret_encrypted = encrypt(secret, _binding(source))
     source.save(update_fields=["hook_secret_encrypted"])
     _record(source, "source.hook_secret", by)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import Case, IntegerField, Q, Value, When
 
-from datasources.access import leading_to, readable_branches, within
+from datasources.access import AGREED, leading_to, readable_branches, within
 from datasources.models import DataSource, Node
 from datasources.retrieval.types import Branch
 from portal.models import Membership
@@ -94,7 +94,7 @@ def checked(branches: Iterable[Branch], allowed: Sequence[Branch]) -> Entries:
 
 
 def _known(nodes: Mapping[UUID, UUID], granted: Mapping[UUID, Branch]) -> set[UUID]:
-    """Those of these nodes (each with its source) of which something is granted: at, above or below."""
+    """Those of these nodes (each with its source) of which something is granted: at, above or below. None that is being removed."""
     if not nodes:
         return set()
     mirrored = [branch for branch in granted.values() if branch.readers is not None and branch.source in nodes.values()]
@@ -102,7 +102,7 @@ def _known(nodes: Mapping[UUID, UUID], granted: Mapping[UUID, Branch]) -> set[UU
         there = {branch.source for branch in mirrored}
         elsewhere = {key: source for key, source in nodes.items() if source not in there}
         return _known_to_readers(nodes, mirrored) | _known(elsewhere, granted)
-    rows = Node.objects.filter(pk__in=nodes).values_list("pk", "source_id", "parents")
+    rows = Node.objects.filter(pk__in=nodes).exclude(gone=AGREED).values_list("pk", "source_id", "parents")
     chains = {key: parents for key, source, parents in rows if nodes[key] == source and source in granted}
     inside = {key: granted[nodes[key]].parents_in for key in chains}
     known = {key for key, parts in inside.items() if parts is None or set(parts) & set(chains[key])}
@@ -115,7 +115,7 @@ def _known(nodes: Mapping[UUID, UUID], granted: Mapping[UUID, Branch]) -> set[UU
 
 def _known_to_readers(nodes: Mapping[UUID, UUID], mirrored: Sequence[Branch]) -> set[UUID]:
     """The same where a source mirrors: it takes the readers of the node itself, or of something below it."""
-    rows = Node.objects.filter(within(mirrored) | leading_to(mirrored), pk__in=nodes)
+    rows = Node.objects.filter(within(mirrored) | leading_to(mirrored), pk__in=nodes).exclude(gone=AGREED)
     return {key for key, source in rows.values_list("pk", "source_id") if nodes[key] == source}
 
 
@@ -202,7 +202,7 @@ def places_of(membership: Membership, narrowings: Iterable[Sequence[Mapping[str,
     allowed = readable_branches(membership)
     granted = {branch.source: branch for branch in allowed}
     nodes = {key: b.source for branches in lists for b in branches for key in b.parents_in or ()}
-    rows = Node.objects.filter(pk__in=_known(nodes, granted)).select_related("source")
+    rows = Node.objects.filter(pk__in=_known(nodes, granted)).select_related("source").defer("source__cursor")
     names = {row.pk: _place_of(row) for row in rows}
     names |= {s.pk: _place_of_source(s) for s in DataSource.objects.filter(pk__in=named & granted.keys())}
     return [
@@ -233,7 +233,7 @@ def suggested(membership: Membership, typed: str, wanted: Sequence[Branch] | Non
         allowed = meet(allowed, wanted, chains_of(allowed, wanted))
     sources = DataSource.objects.filter(pk__in=[branch.source for branch in allowed])
     folders = Node.objects.filter(workspace=membership.workspace_id, status=Node.Status.CONTAINER)
-    folders = folders.filter(within(allowed) | leading_to(allowed))
+    folders = folders.filter(within(allowed) | leading_to(allowed)).exclude(gone=AGREED)
     for word in words:
         sources = sources.filter(name__icontains=word)
         folders = folders.filter(Q(path__icontains=word) | Q(source__name__icontains=word))
@@ -242,5 +242,5 @@ def suggested(membership: Membership, typed: str, wanted: Sequence[Branch] | Non
     begins = When(title__istartswith=words[-1] if words else "", then=Value(0))
     folders = folders.annotate(begins=Case(begins, default=Value(1), output_field=IntegerField()))
     found = [_place_of_source(source) for source in sources.order_by("name")[:MOST_SUGGESTED]]
-    rows = folders.select_related("source").order_by("begins", "depth", "sort_key", "pk")
+    rows = folders.select_related("source").defer("source__cursor").order_by("begins", "depth", "sort_key", "pk")
     return found + [_place_of(row) for row in rows[: MOST_SUGGESTED - len(found)]]

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping, MutableMapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,8 @@ LONGEST_WAY = 3600.0
 MARGIN = 120.0
 """A token that ends in less than these seconds is renewed before it is used."""
 ANEW = "connect it anew"
+UNKNOWN = "incorrect_client_credentials"
+"""How GitHub calls what the RFC calls ``invalid_client``."""
 
 
 class Unfinished(Exception):
@@ -92,8 +95,9 @@ def begin(session: MutableMapping[str, Any], source: DataSource, slug: str) -> s
         raise Unfinished("This source is not connected by signing in.", source.pk)
     state, verifier = generate_token(32), generate_token(64)
     under_way = dict(list(dict(session.get(KEY) or {}).items())[-(MOST_UNDER_WAY - 1) :])
-    session[KEY] = {**under_way, state: {"source": str(source.pk), "verifier": verifier, "at": time.time()}}
-    client = _client(source.credential, flow, redirect_address(slug))
+    way = {"source": str(source.pk), "kind": source.kind, "verifier": verifier, "at": time.time()}
+    session[KEY] = {**under_way, state: way}
+    client = _client(source.credential, flow, about(source.kind).label, redirect_address(slug))
     address, _ = client.create_authorization_url(
         flow.at(source.credential.base_url)[0],
         state=state,
@@ -113,21 +117,21 @@ def returned(session: MutableMapping[str, Any], query: Mapping[str, str]) -> tup
         raise Unfinished(
             "This way back is not known here, or was used already. Start again from the source's page, in this browser."
         )
-    source = UUID(known["source"])
+    source, label = UUID(known["source"]), about(known["kind"]).label
     if time.time() - known["at"] > LONGEST_WAY:
         raise Unfinished("That took longer than an hour. Start again.", source)
     if query.get("error"):
-        raise Unfinished(_refusal(query), source)
+        raise Unfinished(_refusal(query, label), source)
     if not query.get("code"):
-        raise Unfinished("The vendor sent no code back. Start again.", source)
+        raise Unfinished(f"{label} sent no code back. Start again.", source)
     return source, query["code"], known["verifier"]
 
 
-def _refusal(query: Mapping[str, str]) -> str:
+def _refusal(query: Mapping[str, str], label: str) -> str:
     if query["error"] == "access_denied":
-        return "It was not allowed at the vendor. Nothing is connected; start again to allow it."
+        return f"It was not allowed at {label}. Nothing is connected; start again to allow it."
     words = query.get("error_description") or query["error"]
-    return f"The vendor says: {words[:200]}. Check the app's settings there, and start again."
+    return f"{label} says: {words[:200]}. Check the app's settings there, and start again."
 
 
 def fetch_tokens(source: DataSource, code: str, verifier: str, slug: str) -> dict[str, Any]:
@@ -136,7 +140,7 @@ def fetch_tokens(source: DataSource, code: str, verifier: str, slug: str) -> dic
     if flow is None or credential is None:
         raise Unfinished("This source is not connected by signing in.", source.pk)
     label = about(source.kind).label
-    client = _client(credential, flow, redirect_address(slug))
+    client = _client(credential, flow, label, redirect_address(slug))
     try:
         with told(label):
             token = client.fetch_token(
@@ -156,7 +160,7 @@ def fetch_tokens(source: DataSource, code: str, verifier: str, slug: str) -> dic
 def _said(label: str, error: OAuthError) -> str:
     if error.error in ("invalid_grant", "invalid_code", "code_expired", "bad_verification_code"):
         return f"The code that {label} gave has expired or was used already. Start again."
-    if error.error in ("invalid_client", "unauthorized_client", "bad_client_secret", "invalid_client_id"):
+    if error.error in ("invalid_client", "unauthorized_client", "bad_client_secret", "invalid_client_id", UNKNOWN):
         return f"{label} does not know this client id and secret. Enter them again, and start again."
     words = error.description or error.error or "no reason"
     return f"{label} gave no access: {str(words)[:200]}. Check the app's settings there, and start again."
@@ -183,7 +187,7 @@ def allow(source: DataSource, tokens: Mapping[str, Any], *, by: User | None) -> 
     source.credential = credential
 
 
-def _client(credential: Credential, flow: OAuth, redirect: str | None = None) -> OAuth2Session:
+def _client(credential: Credential, flow: OAuth, label: str, redirect: str | None = None) -> OAuth2Session:
     secret = secret_of(credential)
     client = OAuth2Session(
         secret.get("client_id"),
@@ -195,18 +199,19 @@ def _client(credential: Credential, flow: OAuth, redirect: str | None = None) ->
     guarded = requests_session(net.network())
     client.adapters, client.trust_env, client.max_redirects = guarded.adapters, False, 0
     for moment in ("access_token_response", "refresh_token_response"):
-        client.register_compliance_hook(moment, _checked)
+        client.register_compliance_hook(moment, partial(_checked, label))
     return client
 
 
-def _checked(response: requests.Response) -> requests.Response:
+def _checked(label: str, response: requests.Response) -> requests.Response:
     """What says nothing about the tokens is no refusal: slow down, or a fault of the vendor's own."""
     if response.status_code == 429 or response.status_code >= 500:
-        raise error_of("The vendor", response.status_code, response.headers)
+        raise error_of(label, response.status_code, response.headers)
     try:
         response.json()
     except ValueError as error:
-        raise ConnectorError("What answers at the token address does not speak OAuth", permanent=True) from error
+        words = f"What answers at the token address of {label} does not speak OAuth"
+        raise ConnectorError(words, permanent=True) from error
     return response
 
 
@@ -237,7 +242,9 @@ class StoredTokens:
         inside = connection.in_atomic_block
         try:
             with transaction.atomic():
-                row = Credential.objects.select_for_update().get(pk=self._credential)
+                row = Credential.objects.select_for_update().filter(pk=self._credential).first()
+                if row is None:  # on trial, and not kept yet
+                    raise ConnectorError(f"{self._label} has not allowed access yet: {ANEW}", permanent=True)
                 secret = secret_of(row)
                 if _is_good(secret) and secret["access_token"] != refused:
                     self._secret = secret
@@ -256,7 +263,7 @@ class StoredTokens:
             raise ConnectorError(f"{self._label} {why}: {ANEW}", permanent=True)
         try:
             with told(self._label):
-                token = _client(row, self._flow).refresh_token(
+                token = _client(row, self._flow, self._label).refresh_token(
                     self._flow.at(row.base_url)[1], refresh_token=secret["refresh_token"], timeout=TIMEOUT
                 )
             return _kept(token, self._label)

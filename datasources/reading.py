@@ -6,31 +6,34 @@ behind a revocation; SQL never is.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import close_old_connections, connection
 from django.db.models import QuerySet
 
 from datasources.access import readable_branches, within
 from datasources.models import Node
-from datasources.narrowing import chains_of, meet
 from datasources.retrieval.fusing import QueryKind
 from datasources.retrieval.joining import FoundPassage
 from datasources.retrieval.remembering import Remembering
 from datasources.retrieval.search import Timings, search
 from datasources.retrieval.types import Branch, Filter, VectorIndex
+from datasources.scope import Scope, scope_of
 from datasources.titles import title_of
 from portal import net
 from portal.credentials import secret_of
-from portal.models import Membership, Workspace
+from portal.models import Credential, Membership, Workspace
 from portal.providers import registry
+from portal.providers.remote import MEASURED, RemoteEmbedder
 from portal.providers.types import Embedder
 from portal.spending.accounts import Account, MeteredEmbedder
 from portal.threads import in_database
@@ -75,7 +78,11 @@ def close_index() -> None:
 
 
 def embedder_for(workspace: Workspace) -> Embedder:
-    """What embeds this workspace's passages and questions. One object a model in a process. Raises ProviderError."""
+    """What embeds this workspace's passages and questions. One object a model in a process. Raises ProviderError.
+
+    Of a vendor's model of which nobody knows how long its vectors are, the first who wants to know calls it, at the workspace's
+    expense: it is asked once in a process, whoever comes first.
+    """
     credential = workspace.embedding_credential if workspace.embedding_credential_id else None
     if credential is None:
         key: tuple[Any, ...] = (settings.EMBEDDING_DEFAULT,)
@@ -87,15 +94,33 @@ def embedder_for(workspace: Workspace) -> Embedder:
             _embedders[key] = (
                 registry.embedder("local", "", cache=settings.MODELS_DIR)
                 if credential is None
-                else registry.embedder(
-                    credential.kind,
-                    workspace.embedding_model,
-                    secret_of(credential),
-                    credential.base_url,
-                    network=net.network(),
-                )
+                else _of_vendor(workspace.pk, credential, workspace.embedding_model)
             )
         return _embedders[key]
+
+
+def _of_vendor(workspace: UUID, credential: Credential, model: str) -> Embedder:
+    made = registry.embedder(credential.kind, model, secret_of(credential), credential.base_url, network=net.network())
+    if isinstance(made, RemoteEmbedder):
+        made.measure = partial(_measure, made, workspace, credential)
+    return made
+
+
+def _measure(embedder: Embedder, workspace: UUID, credential: Credential) -> None:
+    """A call that tells its size, reserved and settled as any other. Blocking. Raises ProviderError."""
+    account = Account.opened(Workspace.objects.get(pk=workspace))
+    try:
+        account.embed(embedder, credential, [MEASURED], query=True)
+    finally:
+        account.record()
+        if not connection.in_atomic_block:
+            # Perhaps a thread that keeps no connection to the database.
+            close_old_connections()
+
+
+async def space_of(embedder: Embedder) -> str:
+    """Its ``space``, off the event loop where the vendor has to be called for it. Raises ProviderError."""
+    return embedder.space if embedder.sized else await in_database(lambda: embedder.space)
 
 
 class PassageRef(NamedTuple):
@@ -176,25 +201,6 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What a search of this reader with this knowledge goes through.
-
-    ``sources``: those that are searched. ``folders``: branches below the root of a source; ``missing``: how many of the
-    knowledge's parts the reader may not read, wholly or in part. ``narrowed``: it is what one question was confined to.
-    """
-
-    sources: tuple[UUID, ...] = ()
-    folders: int = 0
-    parts: int = 0
-    missing: int = 0
-    narrowed: bool = False
-
-    @property
-    def empty(self) -> bool:
-        return not self.sources
-
-
-@dataclass(frozen=True, slots=True)
 class SourceReader:
     """One person's way to passages. Made by ``open_reader``; ``search`` checks access anew at each call."""
 
@@ -225,9 +231,8 @@ class SourceReader:
             return Results()
         handle = open_index().for_workspace(self.membership.workspace_id)
         asked = Remembering(self.embedder)
-        found = await search(
-            handle, asked, self.embedder.space, query, self.filter, limit, tokens=tokens, around=around
-        )
+        space = await space_of(self.embedder)
+        found = await search(handle, asked, space, query, self.filter, limit, tokens=tokens, around=around)
         if not found.passages:
             return Results(kind=found.kind, timings=found.timings)
         checked = await in_database(self.check, found.passages)
@@ -334,7 +339,9 @@ def open_reader(
     embedder = embedder_for(membership.workspace)
     if account is not None:
         embedder = metered(embedder, account)
-    return SourceReader(membership, knowledge, allowed, scope_of(allowed, knowledge), embedder)
+    return SourceReader(
+        membership, knowledge, allowed, scope_of(allowed, knowledge.branches, knowledge.narrow), embedder
+    )
 
 
 def metered(embedder: Embedder, account: Account) -> Embedder:
@@ -344,48 +351,6 @@ def metered(embedder: Embedder, account: Account) -> Embedder:
     return embedder if credential is None else cast("Embedder", MeteredEmbedder(embedder, credential, account))
 
 
-def scope_of(allowed: tuple[Branch, ...], knowledge: Knowledge) -> Scope:
-    """What is searched, and how much of it the reader may not read. A query only where a grant is of a part."""
-    if knowledge.narrow is not None:
-        return _narrowed_scope(allowed, knowledge.branches, knowledge.narrow)
-    if knowledge.branches is None:
-        folders = sum(len(b.parents_in) for b in allowed if b.parents_in is not None)
-        return Scope(tuple(b.source for b in allowed), folders, len(allowed), 0)
-    granted = {branch.source: branch for branch in allowed}
-    sources: dict[UUID, None] = {}
-    folders = missing = parts = 0
-    for branch in knowledge.branches:
-        readable = granted.get(branch.source)
-        roots: tuple[UUID | None, ...] = (None,) if branch.parents_in is None else branch.parents_in
-        parts += len(roots)
-        if readable is None:
-            missing += len(roots)
-            continue
-        whole = len(roots) if readable.parents_in is None else _covered(roots, readable.parents_in)
-        missing += len(roots) - whole
-        sources[branch.source] = None
-        folders += 0 if branch.parents_in is None else len(branch.parents_in)
-    return Scope(tuple(sources), folders, parts, missing)
-
-
-def _narrowed_scope(
-    allowed: tuple[Branch, ...], wanted: tuple[Branch, ...] | None, narrow: tuple[Branch, ...]
-) -> Scope:
-    """What grants, knowledge and the question's own narrowing have in common."""
-    chains = chains_of(allowed, wanted or (), narrow)
-    common = meet(narrow, allowed, chains)
-    if wanted is not None:
-        common = meet(common, wanted, chains)
-    folders = sum(len(branch.parents_in or ()) for branch in common)
-    return Scope(tuple(branch.source for branch in common), folders, len(common), 0, narrowed=True)
-
-
-def _covered(roots: tuple[UUID | None, ...], granted: tuple[UUID, ...]) -> int:
-    """How many of these branches lie wholly below what is granted."""
-    chains = Node.objects.filter(pk__in=[r for r in roots if r is not None]).values_list("parents", flat=True)
-    return sum(1 for parents in chains if set(parents) & set(granted))
-
-
 async def search_passages(
     membership: Membership, query: str, *, knowledge: Knowledge | None = None, limit: int = 8
 ) -> Results:
@@ -393,8 +358,9 @@ async def search_passages(
 
     Raises IndexUnavailable, and ProviderError where the embedder is a vendor's.
     """
-    account = await in_database(_account_of, membership)
-    reader = await in_database(open_reader, membership, knowledge or EVERYTHING, account)
+    (reader, account), _ = await asyncio.gather(
+        in_database(_opened, membership, knowledge or EVERYTHING), _embedded_ahead(membership.workspace, query.strip())
+    )
     try:
         return await reader.search(query, limit=limit, tokens=sys.maxsize)
     finally:
@@ -402,23 +368,21 @@ async def search_passages(
             await in_database(account.record)
 
 
-def _account_of(membership: Membership) -> Account:
-    """Who pays for a search. Where this machine embeds, nobody, and no budget is looked for."""
+async def _embedded_ahead(workspace: Workspace, query: str) -> None:
+    """Where this machine embeds, it does so while the database says what may be read; ``search`` finds it at hand."""
+    if query and not workspace.embedding_credential_id:
+        await asyncio.to_thread(Remembering(embedder_for(workspace)).embed_query, query)
+
+
+def _opened(membership: Membership, knowledge: Knowledge) -> tuple[SourceReader, Account]:
+    """A reader, and who pays for its search: where this machine embeds, nobody, and no budget is looked for."""
     opened = Account.opened if membership.workspace.embedding_credential_id else Account
-    return opened(membership.workspace, membership.user)
-
-
-def passage_texts(membership: Membership, refs: Iterable[PassageRef]) -> dict[PassageRef, str]:
-    """The text at each place that this person may read; others are left out. Two queries; the documents stay in SQL."""
-    wanted = list(dict.fromkeys(PassageRef(*ref) for ref in refs))
-    readable = set(
-        Node.objects.readable_by(membership).filter(pk__in={r.node for r in wanted}).values_list("pk", flat=True)
-    )
-    return texts_at([ref for ref in wanted if ref.node in readable])
+    account = opened(membership.workspace, membership.user)
+    return open_reader(membership, knowledge, account), account
 
 
 def texts_at(refs: Iterable[PassageRef], longest: int | None = None) -> dict[PassageRef, str]:
-    """The same for refs whose access was checked already, cut at ``longest`` code points. One query."""
+    """The text at each place, cut at ``longest`` code points; whoever calls has checked who may read it. One query."""
     wanted = list(refs)
     if not wanted:
         return {}

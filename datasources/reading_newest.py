@@ -29,7 +29,8 @@ CERTAIN = 1.0
 async def newest(reader: SourceReader, *, limit: int, tokens: int) -> Results:
     """At most ``limit`` passages, newest document first and each from its beginning, until the next one would not fit.
 
-    Two queries and one call of the index, however much there is. Raises IndexUnavailable.
+    Two queries and one call of the index, however much there is. Raises IndexUnavailable, and
+    ProviderError where a vendor does not say what space its vectors are of.
     """
     started = time.perf_counter()
     documents = await in_database(_documents, reader, limit)
@@ -37,7 +38,7 @@ async def newest(reader: SourceReader, *, limit: int, tokens: int) -> Results:
     if not ids:
         return reading.Results()
     handle = reading.open_index().for_workspace(reader.membership.workspace_id)
-    hits = await handle.fetch(reader.embedder.space, ids, reader.filter)
+    hits = await handle.fetch(await reading.space_of(reader.embedder), ids, reader.filter)
     found = _until_full([as_passage(hit, CERTAIN) for hit in hits], tokens)
     checked = await in_database(reader.check, found)
     took = 1000 * (time.perf_counter() - started)

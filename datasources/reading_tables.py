@@ -98,7 +98,7 @@ class TableReader:
             for document in Document.objects.filter(node__in=readable)
             .select_related("node__source")
             .annotate(head=Substr("text", 1, _HEAD))
-            .defer("text")
+            .defer("text", "node__source__cursor")
         }
         return tuple(_passage(sheet, documents[sheet.node]) for sheet in sheets if sheet.node in documents)
 

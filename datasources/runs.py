@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from datasources.models import DataSource, Node, SyncRun
@@ -77,13 +78,17 @@ MOST_HINTS = 1000
 def request_look(source: DataSource, external_ids: Iterable[str], *, everything: bool = False) -> SyncRun | None:
     """What the vendor told of is looked at: now, or, while a run is open, after it.
 
-    ``everything``: something changed, but not what. None where nothing came in yet: the first sync will see it all.
+    ``everything``: something changed, but not what. None where nothing came in yet: the first sync will see it all. Where
+    programs write, what they write begins that first one.
     """
     with transaction.atomic():
         source = DataSource.objects.select_for_update().get(pk=source.pk)
         run = source.runs.filter(state__in=SyncRun.OPEN).first()
-        if source.state in (State.DELETING, State.DRAFT) or (run is None and source.last_synced is None):
+        first = run is None and source.last_synced is None
+        if source.state in (State.DELETING, State.DRAFT) or (first and source.kind != "api"):
             return None
+        if first:
+            return start_look(source)
         hints = list(dict.fromkeys([*source.hints, *external_ids]))
         if everything or len(hints) > MOST_HINTS:
             source.hints, source.again = [], run is not None
@@ -160,10 +165,35 @@ def resume_run(run: SyncRun, *, by: User | None) -> SyncRun:
 
 def retry_failed(run: SyncRun, *, by: User | None) -> SyncRun:
     """A run over just what failed in this one. Raises ValidationError where nothing did."""
-    only = list(run.items.filter(outcome="failed").values_list("node", flat=True))
-    if not only:
+    failed = run.items.filter(outcome="failed").values("node")
+    if not failed.exists():
         raise ValidationError("Nothing failed in this sync.")
-    return request_sync(run.source, by=by, trigger=Trigger.RETRY, only=only)
+    return retry_nodes(run.source, Node.objects.filter(pk__in=failed), by=by)
+
+
+MOST_RETRIED = 10_000
+
+
+def retry_nodes(source: DataSource, nodes: QuerySet[Node], *, by: User | None) -> SyncRun:
+    """A run over just these documents of the source, at most MOST_RETRIED; where one is open, that one, and they are read after
+    it. Raises ValidationError where there are none.
+
+    What was left out as it was listed was never read, and may not be: its text can be for few. With some of these, all is
+    listed anew, and the connector says what may come in.
+    """
+    skipped = Node.Status.SKIPPED
+    with transaction.atomic():
+        DataSource.objects.select_for_update().get(pk=source.pk)
+        rows = list(nodes.filter(source=source).values_list("pk", "status", "fetched_version")[:MOST_RETRIED])
+        if not rows:
+            raise ValidationError("There is nothing left to retry.")
+        unread = any(status == skipped and not fetched for _, status, fetched in rows)
+        if not unread and not source.runs.filter(state__in=SyncRun.OPEN).exists():
+            return request_sync(source, by=by, trigger=Trigger.RETRY, only=[pk for pk, _, _ in rows])
+        # A listing reads all that failed, but what was skipped as it was read only where it seems to be new.
+        again = [pk for pk, status, fetched in rows if status == skipped and fetched]
+        source.nodes.filter(pk__in=again).update(status=Node.Status.PENDING, reason="", fetched_version="")
+        return request_sync(source, by=by, again=True, full=unread)
 
 
 def approve_deletions(run: SyncRun, *, by: User | None) -> SyncRun:
@@ -200,6 +230,15 @@ def _decide_held(run: SyncRun) -> DataSource:
         raise ValidationError("Nothing of this sync waits for a decision any more.")
     tell_after(source.pk)
     return source
+
+
+def begin_anew(source: DataSource) -> None:
+    """Another place, or other rights: what listings of the old one said of changes, open ones too, does not hold for it.
+
+    In the transaction that saves the source, with its cursor.
+    """
+    source.cursor = {}
+    source.runs.filter(state__in=SyncRun.OPEN).update(cursor={}, scopes=[])
 
 
 def must_live(source: DataSource) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from datasources.models import DataSource, Grant, Node, Table
 from portal.models import Space, Workspace
-from portal.registry import MenuItem, PaletteSource, Panel, Step, registries
+from portal.registry import Deed, MenuItem, PaletteSource, Panel, Step, registries
 
 MOST = 8
 
@@ -33,7 +33,7 @@ def _seen_by(request: HttpRequest, spaces: Sequence[Space]) -> dict[Any, Any]:
     visible = DataSource.objects.visible_to(membership).values("pk")
     found: dict[UUID, list[tuple[DataSource, bool, list[str]]]] = defaultdict(list)
     rows = Grant.objects.filter(space__in=[space.pk for space in spaces], source__in=visible).select_related("source")
-    grants = list(rows.order_by("source__name"))
+    grants = list(rows.defer("source__cursor").order_by("source__name"))
     parts = {key for grant in grants for key in grant.parents_in or ()}
     known = Node.objects.browsable_by(membership).filter(pk__in=parts) if parts else Node.objects.none()
     titles = dict(known.values_list("pk", "path"))
@@ -67,7 +67,9 @@ def _find_tables(request: Any, text: str) -> list[tuple[str, str, str]]:
 
 
 def hang_up() -> None:
-    registries.menu.add("data", MenuItem("Data", "data", "circle-stack", "datasource.view", weight=30))
+    registries.menu.add(
+        "data", MenuItem("Data", "data", "circle-stack", "datasource.view", weight=30, also=("document",))
+    )
     registries.menu.add("tables", MenuItem("Tables", "tables", "table-cells", "table.view", weight=32))
     registries.steps.add(
         "data",
@@ -86,3 +88,6 @@ def hang_up() -> None:
     registries.palette.add("sources", PaletteSource("Data sources", _find_sources, weight=30))
     registries.palette.add("tables", PaletteSource("Tables", _find_tables, weight=35))
     registries.palette.add("documents", PaletteSource("Documents", _find_documents, weight=40))
+    registries.deeds.add(
+        "data", Deed("Connect data", "data_new", "datasource.create", "source add upload files", weight=20)
+    )

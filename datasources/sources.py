@@ -6,7 +6,8 @@ Verbs over runs (runs.py) and over uploaded files (uploads.py) are offered here 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -16,20 +17,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasources.connectors.around import Around
-from datasources.connectors.base import Chosen, Connector, ConnectorError
+from datasources.connectors.base import Connector, ConnectorError
 from datasources.connectors.registry import about, connector_class
 from datasources.ingestion.results import Limits
-from datasources.models import DataSource, Grant, Selection, SyncRun, node_id
+from datasources.models import DataSource, Grant, SyncRun
 from datasources.oauth import StoredTokens
 from datasources.reading import embedder_for
 from datasources.runs import (
     approve_deletions,
+    begin_anew,
     must_live,
     pause_run,
     reject_deletions,
     request_sync,
     resume_run,
     retry_failed,
+    retry_nodes,
     stop_run,
     tell_after,
 )
@@ -41,6 +44,7 @@ from portal import audit, net
 from portal.credentials import secret_of
 from portal.models import Credential, Space, User, Workspace
 from portal.providers.errors import ProviderError
+from portal.spending.accounts import Account
 
 __all__ = [
     "add_upload",
@@ -57,6 +61,7 @@ __all__ = [
     "request_sync",
     "resume_run",
     "retry_failed",
+    "retry_nodes",
     "stop_run",
     "update_source",
 ]
@@ -107,7 +112,6 @@ def create_source(
     spaces: Iterable[Space] | None = None,
     schedule: str = DataSource.Schedule.OFF,
     credential: Credential | None = None,
-    selection: Sequence[Chosen] = (),
     start: bool = True,
 ) -> DataSource:
     """Connect a source, grant it whole to the open space Company or to ``spaces``, and start its first sync.
@@ -132,7 +136,6 @@ def create_source(
         source.next_run = source.run_after(timezone.now())
         source.save()
         Grant.objects.bulk_create(Grant(space=space, source=source) for space in granted)
-        _select(source, selection)
         audit.record(
             "source.create",
             workspace=workspace,
@@ -154,37 +157,71 @@ def update_source(
     schedule: str | None = None,
     mirror: bool | None = None,
     credential: Credential | None = None,
-    selection: Sequence[Chosen] | None = None,
 ) -> DataSource:
-    """Change what is given; a changed config is tested, a changed choice or config synced. Raises ValidationError."""
+    """Change what is given and is not as ``source`` says already: what others changed since it was read stays as they left it,
+    of the config setting by setting. Returns it as it is now.
+
+    A changed config is tested, before anything is locked, and synced. Raises ValidationError.
+    """
     must_live(source)
-    before = {"name": source.name, "schedule": source.schedule, "mirror": source.mirror}
-    mirrors = mirror is not None and mirror != source.mirror and about(source.kind).mirrors
-    source.mirror = bool(mirror) if mirrors else source.mirror
-    changed = (config is not None and dict(config) != source.config) or credential is not None
-    source.name = name.strip() if name is not None else source.name
-    source.config = dict(config) if config is not None else source.config
-    source.credential = credential or source.credential
-    if schedule is not None and schedule != source.schedule:
-        source.schedule = schedule
-        source.next_run = source.run_after(timezone.now())
-    _validate(source)
-    if changed:
-        check_connection(source)
-        # Another place, or other rights: what a listing of the old one said of changes does not hold for it.
-        source.cursor = {}
+    told = {
+        "name": None if name is None else name.strip(),
+        "config": None if config is None else dict(config),
+        "schedule": schedule,
+        "mirror": mirror,
+        "credential": credential,
+    }
+    edit = {field: value for field, value in told.items() if value is not None and value != getattr(source, field)}
+    if "mirror" in edit and not about(source.kind).mirrors:
+        del edit["mirror"]
+    elsewhere = bool({"config", "credential"} & set(edit))
+    trial = copy(source)
+    _edit(trial, source.config, edit)
+    if elsewhere:
+        check_connection(trial)
     with transaction.atomic():
-        source.save(update_fields=["name", "config", "schedule", "mirror", "credential", "next_run", "cursor"])
-        if selection is not None:
-            _select(source, selection)
-        after = {"name": source.name, "schedule": source.schedule, "mirror": source.mirror}
-        audit.record("source.update", workspace=source.workspace, actor=by, target=source, before=before, after=after)
-        if selection is not None or mirrors:
-            # All of it is listed anew: who may read it is told, what stays chosen is found unchanged, and the rest goes.
-            request_sync(source, by=by, trigger=Trigger.FULL, again=True, full=True)
-        elif changed:
-            request_sync(source, by=by, again=True)
-    return source
+        rows = DataSource.objects.select_for_update(of=("self",)).select_related("workspace", "credential")
+        row = rows.get(pk=source.pk)
+        must_live(row)
+        before = _in_words(row)
+        written = _edit(row, source.config, edit)
+        if elsewhere:
+            begin_anew(row)
+            # A run that has ended meanwhile wrote how far it came.
+            written.append("cursor")
+        row.save(update_fields=written)
+        audit.record(
+            "source.update", workspace=row.workspace, actor=by, target=row, before=before, after=_in_words(row)
+        )
+        if "mirror" in edit:
+            # All of it is listed anew: who may read it is told, and what is there is found unchanged.
+            request_sync(row, by=by, trigger=Trigger.FULL, again=True, full=True)
+        elif elsewhere:
+            request_sync(row, by=by, again=True)
+    return row
+
+
+def _edit(row: DataSource, seen: Mapping[str, Any], edit: Mapping[str, Any]) -> list[str]:
+    """Put the edit in; which fields it changes. ``seen``: the config that it was made from. Raises ValidationError."""
+    for field, value in edit.items():
+        setattr(row, field, _merged(row.config, seen, value) if field == "config" else value)
+    fields = list(edit)
+    if "schedule" in edit:
+        row.next_run = row.run_after(timezone.now())
+        fields.append("next_run")
+        must_offer(row)
+    _validate(row)
+    return fields
+
+
+def _merged(now: Mapping[str, Any], seen: Mapping[str, Any], edited: Mapping[str, Any]) -> dict[str, Any]:
+    """``now`` with what somebody who saw ``seen`` made of it."""
+    kept = {name: value for name, value in now.items() if name in edited or name not in seen}
+    return kept | {name: value for name, value in edited.items() if name not in seen or seen[name] != value}
+
+
+def _in_words(source: DataSource) -> dict[str, Any]:
+    return {"name": source.name, "schedule": source.schedule, "mirror": source.mirror}
 
 
 def choose_embedder(
@@ -199,10 +236,7 @@ def choose_embedder(
         raise ValidationError("The credential belongs to another workspace.")
     before = {"credential": str(workspace.embedding_credential or ""), "model": workspace.embedding_model}
     workspace.embedding_credential, workspace.embedding_model = credential, model if credential else ""
-    try:
-        embedder_for(workspace).embed_query("Is this model there?")
-    except ProviderError as error:
-        raise ValidationError(str(error)) from error
+    _try_embedder(workspace, by)
     with transaction.atomic():
         workspace.save(update_fields=["embedding_credential", "embedding_model"])
         after = {"credential": str(credential or ""), "model": workspace.embedding_model}
@@ -210,6 +244,21 @@ def choose_embedder(
             "workspace.choose_embedder", workspace=workspace, actor=by, target=workspace, before=before, after=after
         )
         return reembed(workspace, by=by)
+
+
+def _try_embedder(workspace: Workspace, by: User | None) -> None:
+    """One call to the model that was chosen; a vendor's is on the account of whoever chose it. Raises ValidationError."""
+    asked, account = "Is this model there?", Account.opened(workspace, by)
+    try:
+        embedder = embedder_for(workspace)
+        if workspace.embedding_credential is None:
+            embedder.embed_query(asked)
+        else:
+            account.embed(embedder, workspace.embedding_credential, [asked], query=True)
+    except ProviderError as error:
+        raise ValidationError(str(error)) from error
+    finally:
+        account.record()
 
 
 def reembed(workspace: Workspace, *, by: User | None) -> list[SyncRun]:
@@ -233,8 +282,16 @@ def delete_source(source: DataSource, *, by: User | None) -> None:
 
 
 def _validate(source: DataSource) -> None:
-    source.full_clean(exclude=["workspace", "created_by", "credential"])
+    # Of the cursor, which is large, nobody enters anything.
+    source.full_clean(exclude=["workspace", "created_by", "credential", "cursor"])
     must_fit(source)
+
+
+def must_offer(source: DataSource) -> None:
+    """Its kind can be asked as often as its schedule says. Raises ValidationError."""
+    offered = dict.fromkeys((DataSource.Schedule.OFF, *about(source.kind).schedules))
+    if source.schedule not in offered:
+        raise ValidationError({"schedule": f"This kind of place takes one of {', '.join(offered)}."})
 
 
 def must_fit(source: DataSource) -> None:
@@ -256,18 +313,3 @@ def company_of(workspace: Workspace) -> Space:
     if space is None:
         raise ValidationError("This workspace has no open space. Choose who may see the data.")
     return space
-
-
-def _select(source: DataSource, selection: Sequence[Chosen]) -> None:
-    source.selections.all().delete()
-    Selection.objects.bulk_create(
-        Selection(
-            source=source,
-            node=node_id(source.pk, line.external_id) if line.external_id else None,
-            external_id=line.external_id or "",
-            include=line.include,
-            future=line.future,
-            options=dict(line.options),
-        )
-        for line in selection
-    )

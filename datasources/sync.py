@@ -23,7 +23,7 @@ from datasources.retrieval.values import is_aside
 from datasources.runs import request_sync, start_look
 from datasources.sources import connector_for
 from datasources.syncing import consistency, discovery, pruning
-from datasources.syncing.job import Job
+from datasources.syncing.job import Job, jittered
 from datasources.syncing.leases import WAITS_FOR_BUDGET, Interrupted, Lease, LeaseLost, OutOfBudget, Postponed, claim
 from datasources.syncing.notices import Notices
 from datasources.syncing.principals import expire_groups, refresh_groups
@@ -120,7 +120,7 @@ def _through(job: Job, first: bool, notices: Notices) -> None:
 
 def _begin(run: SyncRun, lease: Lease) -> bool:
     """Whether no worker had this run before."""
-    first = run.state == State.QUEUED and run.attempts == 1 and not run.scopes and run.discovered == 0
+    first = run.state == State.QUEUED and run.attempts == 1 and not (run.scopes or run.cursor) and run.discovered == 0
     run.state = State.SYNCING if run.listed else State.DISCOVERING
     with transaction.atomic():
         lease.write(state=run.state, error="")
@@ -130,7 +130,11 @@ def _begin(run: SyncRun, lease: Lease) -> bool:
 
 
 def _list(job: Job) -> None:
-    """Everything up to a complete list of what is to be read. Broken off, it is done again from the last checkpoint."""
+    """Everything up to a complete list of what is to be read. Broken off, it is done again from the last checkpoint.
+
+    What people let go is removed before the source is asked for anything: it may be one that does not answer.
+    """
+    pruning.remove_agreed(job)
     if job.run.trigger not in discovery.UNLISTED:
         if job.run.hints:
             discovery.look(job)
@@ -175,6 +179,7 @@ def _finish(job: Job) -> None:
             current="",
             wish="",
             error=" ".join(job.notes)[:500],
+            cursor={},  # the source has it now
         )
         _rest(job, now)
     _forget_old_accounts(job.source)
@@ -191,7 +196,9 @@ def _rest(job: Job, now: datetime) -> None:
     if run.trigger not in discovery.UNLISTED:
         source.last_synced = now
     if run.trigger not in discovery.UNLISTED and not run.hints:
-        source.cursor = run.cursor or source.cursor
+        if (source.config, source.credential_id) == (job.source.config, job.source.credential_id):
+            # Of another place, or with other rights, this listing says nothing.
+            source.cursor = run.cursor or source.cursor
         source.next_run = source.run_after(now)
         if run.full or not source.cursor or source.full_due is None:
             source.full_due = source.full_after(now)
@@ -249,7 +256,8 @@ def _postpone(run: SyncRun, lease: Lease, pause: Postponed) -> None:
         _fail(run, lease, f"{str(pause).rstrip('.')}. It was tried {attempts} times; what came in until then stays.")
         return
     seconds = min(LONGEST_PAUSE, max(pause.seconds, pause.seconds * 2 ** (attempts - 1)))
-    seconds = max(seconds, pause.seconds)
+    # Sources of one vendor that were refused together don't come back together.
+    seconds = jittered(max(seconds, pause.seconds))
     later = timezone.now() + timedelta(seconds=seconds)
     try:
         lease.write(state=State.QUEUED, worker="", lease_until=None, not_before=later, error=str(pause)[:500])
@@ -272,7 +280,15 @@ def _fail(run: SyncRun, lease: Lease, sentence: str, *, broken: bool = False) ->
     now = timezone.now()
     try:
         with transaction.atomic():
-            lease.write(state=State.FAILED, error=sentence[:500], worker="", lease_until=None, finished=now, wish="")
+            lease.write(
+                state=State.FAILED,
+                error=sentence[:500],
+                worker="",
+                lease_until=None,
+                finished=now,
+                wish="",
+                cursor={},
+            )
             state = DataSource.State.NEEDS_ATTENTION if broken else None
             _set_source(run, state, sentence[:500])
             DataSource.objects.filter(pk=run.source_id).update(next_run=run.source.run_after(now))

@@ -19,6 +19,7 @@ urlpatterns: list[Any] = [
     path("data/<uuid:pk>/files/", choose.data_files, name="data_files"),
     path("data/<uuid:pk>/choose/", choose.data_choose, name="data_choose"),
     path("data/<uuid:pk>/offered/", choose.offered, name="data_offered"),
+    path("data/<uuid:pk>/choices/", choose.data_choices, name="data_choices"),
     path("data/<uuid:pk>/estimate/", choose.data_estimate, name="data_estimate"),
     path("data/<uuid:pk>/finish/", choose.data_finish, name="data_finish"),
     path("data/<uuid:pk>/resume/", choose.data_resume, name="data_resume"),

@@ -14,18 +14,21 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
+from datasources.access import readable_branches
 from datasources.connectors.around import TableRows, WrittenNode
 from datasources.models import DataSource, Node, Written, WrittenRow, node_id
 from datasources.runs import must_live, request_look
 from portal import audit
-from portal.models import User
+from portal.models import Membership, User
 
 KIND = "api"
 MOST_ITEMS = 500
 MOST_ROWS = 5000
 """In one call; a table has as many as were written."""
 PAGE = 500
+OTHER_KIND = "Items are written into a source of kind api; this one reads its content elsewhere."
 FIELDS = ("parent", "title", "text", "columns", "url", "author", "modified", "tags", "readers")
 
 _BELOW = """
@@ -224,6 +227,22 @@ def delete_rows(source: DataSource, external_id: str, keys: Sequence[str], *, by
     return gone
 
 
+def items_of(source: DataSource) -> QuerySet[Written]:
+    """What was written into it. Raises ValidationError for a source of another kind."""
+    if source.kind != KIND:
+        raise ValidationError(OTHER_KIND)
+    return Written.objects.filter(source=source)
+
+
+def may_read(membership: Membership, row: Written) -> bool:
+    """Whether this person may read the text, or the rows: by its node as everything else, and until that is there by the source."""
+    node = Node.objects.filter(pk=node_id(row.source_id, row.external_id))
+    if node.exists():
+        return node.readable_by(membership).exists()
+    whole = (branch for branch in readable_branches(membership) if branch.source == row.source_id)
+    return any(branch.parents_in is None and branch.readers is None for branch in whole)
+
+
 def table_of(source: DataSource, external_id: str) -> Written:
     """Raises ValidationError where there is no such table."""
     row = Written.objects.filter(source=source, external_id=external_id).first()
@@ -244,7 +263,7 @@ def _writable(source: DataSource) -> DataSource:
     source = DataSource.objects.select_for_update().select_related("workspace").get(pk=source.pk)
     must_live(source)
     if source.kind != KIND:
-        raise ValidationError("Items are written into a source of kind api; this one reads its content elsewhere.")
+        raise ValidationError(OTHER_KIND)
     return source
 
 

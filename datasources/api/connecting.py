@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasources import choosing, estimating, exporting, offering
+from datasources import choosing, estimating, exporting, offering, suggesting
 from datasources.api.base import DataAPI
 from datasources.api.shapes import SelectionShape
 from datasources.connectors.about import About, Auth, Setting
@@ -169,6 +169,30 @@ def _shown(rows: list[offering.Choice]) -> list[dict[str, Any]]:
     ]
 
 
+class ChoicesResult(serializers.Serializer[Any]):
+    """By the name of the setting or option: names that the place has. What is not here can be anything."""
+
+    choices = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+
+
+class ChoicesOf(DataAPI):
+    access = "datasource.manage"
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="data_sources_choices",
+        responses=ChoicesResult,
+        parameters=[
+            OpenApiParameter("node", str, description="The id of an item: of the options there. Left out: of settings.")
+        ],
+    )
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """What settings of the source, or options at an item, can be. Asks the place."""
+        source = self.managed(pk)
+        found = suggesting.choices_of(source, request.query_params.get("node", ""))
+        return Response(ChoicesResult({"choices": found}).data)
+
+
 class SelectionLine(serializers.Serializer[Any]):
     """One line. Name the item by ``node`` or by ``external_id``; neither is the root, which is everything."""
 
@@ -219,7 +243,10 @@ class EstimateRequest(serializers.Serializer[Any]):
 
 
 class EstimateResult(serializers.Serializer[Any]):
-    """``seconds``: of embedding by the model on this machine. ``dollars``: by a vendor's whose price is known."""
+    """``seconds``: of embedding by the model on this machine. ``dollars``: by a vendor's whose price is known.
+
+    ``untold``: a sentence where the place can't say yet how much it is; the numbers are then 0 and mean nothing.
+    """
 
     documents = serializers.IntegerField()
     bytes = serializers.IntegerField()
@@ -229,6 +256,7 @@ class EstimateResult(serializers.Serializer[Any]):
     model = serializers.CharField()
     seconds = serializers.FloatField(allow_null=True)
     dollars = serializers.FloatField(allow_null=True)
+    untold = serializers.CharField()
 
 
 class EstimateOf(DataAPI):

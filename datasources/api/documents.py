@@ -18,7 +18,7 @@ from datasources import sources
 from datasources.api.base import DataAPI, one_of, uuid_of
 from datasources.api.shapes import DocumentShape, NodeShape, RunShape, UploadShape
 from datasources.explaining import why
-from datasources.models import DataSource, Document, Node, SyncRun
+from datasources.models import DataSource, Document, Node, SyncRun, UploadedFile
 from portal.models import Membership
 
 
@@ -85,7 +85,8 @@ class DocumentAccess(DataAPI):
     )
     def get(self, request: Request, slug: str, pk: UUID) -> Response:
         """Why a person can, or can't, read this document. Who manages its source may ask about everybody."""
-        node = get_object_or_404(Node.objects.browsable_by(self.membership).select_related("source"), pk=pk)
+        nodes = Node.objects.browsable_by(self.membership).select_related("source").defer("source__cursor")
+        node = get_object_or_404(nodes, pk=pk)
         about = self._about(request.query_params.get("member", ""), node)
         found = why(node, about, self.membership)
         return self.shown(AccessShape, {"member": about.pk, "may": found.may, "reasons": found.reasons})
@@ -135,6 +136,35 @@ class Documents(DataAPI):
         made = [sources.add_upload(source, path=path, file=file, by=self.person) for path, file in named]
         run = source.runs.filter(state__in=SyncRun.OPEN).first()
         return Response(UploadResult({"results": made, "run": run}).data, status=status.HTTP_201_CREATED)
+
+
+class Files(DataAPI):
+    access = "datasource.manage"
+
+    @extend_schema(
+        operation_id="files_list",
+        responses=UploadShape(many=True),
+        parameters=[OpenApiParameter("q", str, description="Only what has this text in its path.")],
+    )
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """The files that were handed over, by path. What came of each is among the nodes."""
+        rows = self.managed(pk).uploads.all()
+        if text := request.query_params.get("q", "").strip():
+            rows = rows.filter(path__icontains=text)
+        return self.listed(UploadShape, rows, ordering=("path", "id"))
+
+
+class OneFile(DataAPI):
+    access = {"DELETE": "datasource.manage"}
+
+    @extend_schema(operation_id="files_remove", responses={204: None})
+    def delete(self, request: Request, slug: str, pk: UUID, file: UUID) -> Response:
+        """Take a file out, with all that came in from it."""
+        found = get_object_or_404(
+            UploadedFile.objects.select_related("source__workspace"), source=self.managed(pk), pk=file
+        )
+        sources.remove_upload(found, by=self.person)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def upload_path(folder: str, name: str, *, single: bool) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasources import sources
+from datasources import browsing, sources
 from datasources.api.base import DataAPI, one_of
 from datasources.api.shapes import RunItemShape, RunShape
 from datasources.models import DataSource, Node, RunItem, SyncRun
@@ -67,6 +68,36 @@ class RunRetry(RunAPI):
         """A run over just what failed in this one."""
         again = sources.retry_failed(self.row(pk, run, manage=True), by=self.person)
         return self.shown(RunShape, again, status.HTTP_202_ACCEPTED)
+
+
+class RetryRequest(serializers.Serializer[Any]):
+    """What is read again: of the ``nodes`` that are named and all below them, what has this ``status`` and text."""
+
+    status = serializers.ChoiceField(
+        [Node.Status.FAILED, Node.Status.SKIPPED], required=False, help_text="Left out: both."
+    )
+    q = serializers.CharField(required=False, allow_blank=True, help_text="Only what has this in its title.")
+    nodes = serializers.ListField(
+        child=serializers.UUIDField(), required=False, max_length=1000, help_text="Left out: all of the source."
+    )
+
+
+class NodesRetry(DataAPI):
+    access = {"POST": "datasource.manage"}
+
+    @extend_schema(operation_id="nodes_retry", request=RetryRequest, responses={202: RunShape})
+    def post(self, request: Request, slug: str, pk: UUID) -> Response:
+        """A run over what failed or was skipped. Where one is open already, that one, and they are read after it.
+
+        What was left out as it was listed is listed anew rather than read: only the place can say that it may come in.
+        """
+        source, asked = self.managed(pk), self.parsed(RetryRequest)
+        rows = browsing.matching(self.membership, source, asked.get("q", "").strip(), asked.get("status", ""))
+        rows = rows.filter(status__in=[Node.Status.FAILED, Node.Status.SKIPPED])
+        if "nodes" in asked:
+            rows = rows.filter(parents__overlap=asked["nodes"])
+        run = sources.retry_nodes(source, rows, by=self.person)
+        return self.shown(RunShape, run, status.HTTP_202_ACCEPTED)
 
 
 class RunApprove(RunAPI):

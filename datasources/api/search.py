@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,6 +16,7 @@ from datasources.models import Node
 from datasources.reading import Knowledge, ReadablePassage, search_passages
 from datasources.retrieval.types import Branch
 from portal.api.base import AsyncWorkspaceAPI
+from portal.threads import in_database
 
 MOST = 50
 
@@ -62,7 +62,8 @@ class Search(DataAPI, AsyncWorkspaceAPI):
     async def post(self, request: Request, slug: str) -> Response:
         """Hybrid search over everything that the caller may read, or a part of it."""
         asked = self.parsed(SearchRequest)
-        knowledge = await sync_to_async(knowledge_of)(asked.get("data_sources"), asked.get("parents_in"))
+        sources, nodes = asked.get("data_sources"), asked.get("parents_in")
+        knowledge = within(sources) if nodes is None else await in_database(knowledge_of, sources, nodes)
         found = await search_passages(self.membership, asked["query"], knowledge=knowledge, limit=asked["limit"])
         results = [self._shown(passage) for passage in found.passages[: asked["limit"]]]
         return Response({"results": results, "relevant": found.relevant, "confidence": found.confidence})
@@ -84,13 +85,16 @@ class Search(DataAPI, AsyncWorkspaceAPI):
         }
 
 
-def knowledge_of(data_sources: list[UUID] | None, parents_in: list[UUID] | None) -> Knowledge | None:
-    """None is everything that the reader may read. Sources and nodes together narrow: nodes within those sources.
+def within(data_sources: list[UUID] | None) -> Knowledge | None:
+    """None is everything that the reader may read."""
+    return None if data_sources is None else Knowledge(tuple(Branch(source) for source in data_sources))
+
+
+def knowledge_of(data_sources: list[UUID] | None, parents_in: list[UUID]) -> Knowledge:
+    """Sources and nodes together narrow: nodes within those sources. One query.
 
     Ids that do not exist find nothing; access is the index filter's and SQL's business, not this function's.
     """
-    if parents_in is None:
-        return None if data_sources is None else Knowledge(tuple(Branch(source) for source in data_sources))
     nodes = Node.objects.filter(pk__in=parents_in)
     if data_sources is not None:
         nodes = nodes.filter(source__in=data_sources)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -14,9 +16,9 @@ from rest_framework.response import Response
 from datasources import choosing, connecting, granting, sources
 from datasources.api.base import DataAPI
 from datasources.api.connecting import lines_of
+from datasources.api.entering import EntersAPI
 from datasources.api.shapes import GrantShape, RunShape, SelectionShape, SourceShape, UsesShape, around
-from datasources.connectors.base import ConnectorError
-from datasources.connectors.registry import about
+from datasources.api.sharing import GrantRequest, part_of, parts_by_space, shared
 from datasources.models import DataSource, Grant, SyncRun
 from datasources.uses import used_by
 from portal.api.fields import Within
@@ -29,9 +31,12 @@ class SourceRequest(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     config = serializers.DictField(required=False)
     spaces = serializers.ListField(
-        child=Within(Space), required=False, help_text="Who may see it; left out, everybody in the workspace."
+        child=Within(Space), required=False, help_text="Who may see all of it; left out, everybody in the workspace."
     )
-    schedule = serializers.ChoiceField(DataSource.Schedule.choices, required=False)
+    grants = GrantRequest(many=True, required=False, help_text="Spaces that see only parts, from the first sync on.")
+    schedule = serializers.ChoiceField(
+        DataSource.Schedule.choices, required=False, help_text="Left out: every day, where the kind can be asked."
+    )
     auth = serializers.CharField(
         max_length=40, required=False, help_text="Which way to prove who one is; left out, the kind's first."
     )
@@ -45,6 +50,27 @@ class SourceRequest(serializers.Serializer[Any]):
         required=False, help_text="Mirror who may read at the vendor, where the kind can."
     )
     selection = SelectionShape(many=True, required=False)
+    draft = serializers.BooleanField(
+        required=False,
+        help_text="Keep it unfinished, to browse and estimate first; …/start/ takes spaces, schedule and mirror then.",
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if given.pop("draft", False):
+            if early := sorted({"spaces", "grants", "schedule", "mirror"} & set(given)):
+                raise serializers.ValidationError(dict.fromkeys(early, "Of a draft, say this when it is started."))
+            given["draft"] = True
+        return given
+
+
+class StartRequest(serializers.Serializer[Any]):
+    """What is left out: the draft's own name, everybody in the workspace, every day, and no mirroring."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    spaces = serializers.ListField(child=Within(Space), required=False)
+    grants = GrantRequest(many=True, required=False, help_text="Spaces that see only parts, from the first sync on.")
+    schedule = serializers.ChoiceField(DataSource.Schedule.choices, required=False)
+    mirror = serializers.BooleanField(required=False)
 
 
 class SourceChange(serializers.Serializer[Any]):
@@ -75,29 +101,14 @@ def _in_detail(membership: Membership, source: DataSource) -> dict[str, Any]:
     return {**around(membership, [source]), "uses": used_by(membership, [source])}
 
 
-class EntersAPI(DataAPI):
-    def entered(self, kind: str, given: dict[str, Any], source: DataSource | None = None) -> connecting.Entered:
-        """Takes what proves who one is out of ``given``, checked."""
-        try:
-            about(kind)
-        except ConnectorError as error:
-            raise serializers.ValidationError({"kind": str(error)}) from error
-        credential = given.pop("credential", None)
-        if credential is not None:
-            usable = connecting.usable_credentials(self.membership, kind)
-            if not usable.filter(pk=credential.pk).exists():
-                raise serializers.ValidationError({"credential": "This credential is not for this kind, or not yours."})
-        return connecting.read_entered(
-            kind,
-            config=given.pop("config", {}),
-            auth=given.pop("auth", ""),
-            fields=given.pop("secret", {}),
-            credential=credential,
-            source=source,
-        )
+class ConnectsAPI(EntersAPI):
+    def must_know(self, spaces: Any) -> None:
+        known = set(Space.objects.governed_by(self.membership).values_list("pk", flat=True))
+        if unknown := [space for space in spaces if space.pk not in known]:
+            raise serializers.ValidationError({"spaces": f"There is no space {unknown[0].pk}, or you are not in it."})
 
 
-class DataSources(EntersAPI):
+class DataSources(ConnectsAPI):
     access = {"GET": "datasource.view", "POST": "datasource.create"}
 
     @extend_schema(operation_id="data_sources_list", responses=SourceShape(many=True))
@@ -108,25 +119,45 @@ class DataSources(EntersAPI):
 
     @extend_schema(operation_id="data_sources_create", request=SourceRequest, responses={201: SourceDetail})
     def post(self, request: Request, slug: str) -> Response:
-        """Connect a source and start its first sync. A folder: ``{"kind": "folder", "config": {"path": "/srv/handbook"}}``."""
+        """Connect a source and start its first sync. A folder: ``{"kind": "folder", "config": {"path": "/srv/handbook"}}``.
+
+        With ``draft`` nothing comes in, and nobody else sees it, until it is started.
+        """
         given = self.parsed(SourceRequest)
-        self._must_know(given.get("spaces", ()))
+        grants = shared(given)
+        self.must_know(given.get("spaces", ()))
         kind, selection = given.pop("kind"), given.pop("selection", ())
-        entered = self.entered(kind, given)
-        source = connecting.connect(
+        if given.pop("draft", False):
+            make: Callable[..., DataSource] = connecting.begin
+        else:
+            make = partial(connecting.connect, share=lambda source: parts_by_space(source, grants))
+        source = make(
             workspace=self.workspace,
             by=self.person,
             kind=kind,
-            entered=entered,
+            entered=self.entered(kind, given),
             choose=lambda source: lines_of(source, selection),
             **given,
         )
         return self.shown(SourceDetail, source, status.HTTP_201_CREATED, **_in_detail(self.membership, source))
 
-    def _must_know(self, spaces: Any) -> None:
-        known = set(Space.objects.governed_by(self.membership).values_list("pk", flat=True))
-        if unknown := [space for space in spaces if space.pk not in known]:
-            raise serializers.ValidationError({"spaces": f"There is no space {unknown[0].pk}, or you are not in it."})
+
+class Start(ConnectsAPI):
+    access = {"POST": "datasource.manage"}
+
+    @extend_schema(operation_id="data_sources_start", request=StartRequest, responses=SourceDetail)
+    def post(self, request: Request, slug: str, pk: UUID) -> Response:
+        """A draft becomes a source, seen by these spaces, and its first sync begins."""
+        source, given = self.managed(pk), self.parsed(StartRequest)
+        grants = shared(given)
+        spaces = given.pop("spaces", None)
+        self.must_know(spaces or ())
+        granted = [sources.company_of(self.workspace)] if spaces is None else spaces
+        parts, named = parts_by_space(source, grants)
+        source = connecting.go(
+            source, by=self.person, spaces=granted, parts=parts, named=named, **{"name": source.name, **given}
+        )
+        return self.shown(SourceDetail, source, **_in_detail(self.membership, source))
 
 
 class OneDataSource(EntersAPI):
@@ -152,8 +183,15 @@ class OneDataSource(EntersAPI):
 
     @extend_schema(operation_id="data_sources_delete", responses={204: None})
     def delete(self, request: Request, slug: str, pk: UUID) -> Response:
-        """Gone for everybody at once; its passages, documents and files are then taken out in the background."""
-        sources.delete_source(self.managed(pk), by=self.person)
+        """Gone for everybody at once; its passages, documents and files are then taken out in the background.
+
+        A draft is forgotten, with its key where nothing else uses that.
+        """
+        source = self.managed(pk)
+        if source.state == DataSource.State.DRAFT:
+            connecting.forget_draft(source, by=self.person)
+        else:
+            sources.delete_source(source, by=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _shown(self, source: DataSource) -> Response:
@@ -211,13 +249,6 @@ class Stop(RunWish):
         return self.act(pk)
 
 
-class GrantRequest(serializers.Serializer[Any]):
-    space = Within(Space)
-    parents_in = serializers.ListField(
-        child=serializers.UUIDField(), allow_null=True, required=False, help_text="Null or left out: all of the source."
-    )
-
-
 class Grants(DataAPI):
     access = {"GET": "grant.manage", "POST": "grant.manage"}
 
@@ -229,11 +260,14 @@ class Grants(DataAPI):
 
     @extend_schema(operation_id="grants_save", request=GrantRequest, responses=GrantShape)
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
-        """Let a space see the source or parts of it. Its grant so far is replaced, so calling twice is the same as once."""
+        """Let a space see the source or parts of it. Its grant so far is replaced, so calling twice is the same as once.
+
+        Parts may be named before they came in, as soon as the place offers them or they are chosen.
+        """
         given = self.parsed(GrantRequest)
-        made = granting.grant_access(
-            self.managed(pk), given["space"], by=self.person, parents_in=given.get("parents_in")
-        )
+        source = self.managed(pk)
+        part, named = part_of(source, given)
+        made = granting.grant_access(source, given["space"], by=self.person, parents_in=part, named=named)
         return self.shown(GrantShape, made)
 
 

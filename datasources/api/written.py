@@ -6,6 +6,8 @@ import re
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -14,7 +16,7 @@ from rest_framework.response import Response
 from datasources import written
 from datasources.api.base import DataAPI
 from datasources.api.shapes import RunShape
-from datasources.models import DataSource, SyncRun, node_id
+from datasources.models import DataSource, SyncRun, Written, WrittenRow, node_id
 
 LONGEST_TEXT = 5_000_000
 LONGEST_CELL = 10_000
@@ -145,6 +147,48 @@ class RowsResult(serializers.Serializer[Any]):
     run = RunShape(allow_null=True)
 
 
+class ItemsRemoved(serializers.Serializer[Any]):
+    """``removed``: how many went, those that lay in them included. ``run``: the sync that takes them out of the index."""
+
+    removed = serializers.IntegerField()
+    run = RunShape(allow_null=True)
+
+
+class ItemIds(serializers.Serializer[Any]):
+    external_ids = serializers.ListField(
+        child=serializers.CharField(max_length=1024), allow_empty=False, max_length=written.MOST_ITEMS
+    )
+
+
+class ItemShape(serializers.ModelSerializer[Written]):
+    """An item as it was written. ``id``: of the node, and of the document, that it is, or will be."""
+
+    id = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Written
+        fields = ["external_id", "id", *(name for name in written.FIELDS if name != "text"), "updated"]
+        read_only_fields = fields
+
+    def get_id(self, row: Written) -> UUID:
+        return node_id(row.source_id, row.external_id)
+
+
+class ItemDetail(ItemShape):
+    class Meta(ItemShape.Meta):
+        fields = [*ItemShape.Meta.fields, "text"]
+        read_only_fields = fields
+
+
+class RowShape(serializers.ModelSerializer[WrittenRow]):
+    cells = serializers.ListField(child=serializers.JSONField(allow_null=True))
+
+    class Meta:
+        model = WrittenRow
+        fields = ["key", "cells"]
+        read_only_fields = fields
+
+
 class WrittenAPI(DataAPI):
     def run_of(self, source: DataSource) -> Any:
         run = source.runs.filter(state__in=SyncRun.OPEN).first()
@@ -161,9 +205,32 @@ class WrittenAPI(DataAPI):
         new = any(o.status == "created" for o in outcomes)
         return Response(shown, status=status.HTTP_201_CREATED if new else status.HTTP_200_OK)
 
+    def read(self, row: Written) -> Written:
+        """The same row, where the caller may also read it: who manages a source sees what is in it, but not every text."""
+        if not written.may_read(self.membership, row):
+            raise Http404
+        return row
+
 
 class Items(WrittenAPI):
-    access = {"POST": "datasource.manage"}
+    access = {"GET": "datasource.manage", "POST": "datasource.manage", "DELETE": "datasource.manage"}
+
+    @extend_schema(
+        operation_id="items_list",
+        responses=ItemShape(many=True),
+        parameters=[
+            OpenApiParameter("parent", str, description="Only what lies right in this item; empty: the top level."),
+            OpenApiParameter("q", str, description="Only what has this text in its title."),
+        ],
+    )
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """What was written, without the texts, in the order in which it was first written."""
+        rows, asked = written.items_of(self.managed(pk)).defer("text"), request.query_params
+        if "parent" in asked:
+            rows = rows.filter(parent=asked["parent"] or None)
+        if text := asked.get("q", "").strip():
+            rows = rows.filter(title__icontains=text)
+        return self.listed(ItemShape, rows, ordering=["id"])
 
     @extend_schema(operation_id="items_write", request=ItemsRequest, responses={200: ItemsResult, 201: ItemsResult})
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
@@ -171,9 +238,22 @@ class Items(WrittenAPI):
         source = self.managed(pk)
         return self.wrote(source, [dict(item) for item in self.parsed(ItemsRequest)["items"]])
 
+    @extend_schema(operation_id="items_delete_many", request=ItemIds, responses=ItemsRemoved)
+    def delete(self, request: Request, slug: str, pk: UUID) -> Response:
+        """Remove up to 500 and all that lies in them, at once. Those that are not there do no harm."""
+        source = self.managed(pk)
+        removed = written.delete_items(source, self.parsed(ItemIds)["external_ids"], by=self.person)
+        return Response({"removed": removed, "run": self.run_of(source) if removed else None})
+
 
 class OneItem(WrittenAPI):
-    access = {"PUT": "datasource.manage", "DELETE": "datasource.manage"}
+    access = {"GET": "datasource.manage", "PUT": "datasource.manage", "DELETE": "datasource.manage"}
+
+    @extend_schema(operation_id="items_get", responses=ItemDetail, parameters=[_ID])
+    def get(self, request: Request, slug: str, pk: UUID, external_id: str) -> Response:
+        """One item with its text, as it was written. 404 for one that the caller may not read."""
+        row = get_object_or_404(written.items_of(self.managed(pk)), external_id=external_id)
+        return self.shown(ItemDetail, self.read(row))
 
     @extend_schema(
         operation_id="items_put",
@@ -195,7 +275,13 @@ class OneItem(WrittenAPI):
 
 
 class WrittenRows(WrittenAPI):
-    access = {"PUT": "datasource.manage", "POST": "datasource.manage", "DELETE": "datasource.manage"}
+    access = dict.fromkeys(("GET", "PUT", "POST", "DELETE"), "datasource.manage")
+
+    @extend_schema(operation_id="rows_list", responses=RowShape(many=True), parameters=[_ID])
+    def get(self, request: Request, slug: str, pk: UUID, external_id: str) -> Response:
+        """The rows of a table with their keys, as they were written. 404 for one that the caller may not read."""
+        table = self.read(written.table_of(self.managed(pk), external_id))
+        return self.listed(RowShape, table.rows.all(), ordering=["id"])
 
     @extend_schema(operation_id="rows_replace", request=RowsRequest, responses=RowsResult, parameters=[_ID])
     def put(self, request: Request, slug: str, pk: UUID, external_id: str) -> Response:

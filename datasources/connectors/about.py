@@ -16,7 +16,8 @@ class Setting:
     """One thing to ask for. What is ``secret`` goes, encrypted, into the credential under ``name``; the rest into ``config``.
 
     ``kind``: how it is asked for and checked. ``lines`` gives a list of strings (one a line), ``json`` the text of a JSON
-    object, ``date`` an ISO date. ``choices``: (value, label) for ``choice``.
+    object, ``date`` an ISO date. ``choices``: (value, label) for ``choice``. ``offered``: the place can tell what it may be
+    (``Offers`` in base.py).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Setting:
     placeholder: str = ""
     initial: Any = None
     choices: tuple[tuple[str, str], ...] = ()
+    offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class About:
     ``settings``: of the source, besides its address. ``options``: asked for at a ticked node (a date from, JQL, globs).
     ``schedules``: what makes sense to offer; empty where nothing has to be looked for. ``mirrors``: can mirror who may read.
     ``tree``: whether there is something to choose from before the first sync. ``files``: people hand its files over, such as
-    the zip of an export; the connector finds them in ``around.uploads``.
+    the zip of an export; the connector finds them in ``around.uploads``. ``choice_in_cursor``: its cursor says what was chosen, so
+    that a run from there reads whole what a changed choice adds, and only that; of others everything is listed anew.
     """
 
     kind: str
@@ -101,11 +104,12 @@ class About:
     asks_address: bool = False
     settings: tuple[Setting, ...] = ()
     options: tuple[Setting, ...] = ()
-    schedules: tuple[str, ...] = ("off", "hourly", "daily")
+    schedules: tuple[str, ...] = ("off", "15min", "hourly", "daily")
     webhook: WebhookHelp | None = None
     mirrors: bool = False
     tree: bool = True
     files: bool = False
+    choice_in_cursor: bool = False
     unit: str = "documents"
 
     def auth(self, name: str) -> Auth | None:

@@ -164,9 +164,16 @@ Change = Upsert | Delete | Move | Checkpoint | Complete | Skipped
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
+    """``bytes``: to read; ``text``: what of them is text, where that is less (None: all of it).
+
+    ``untold``: a sentence where the place can't say yet how much it is; then the numbers say nothing.
+    """
+
     documents: int
     bytes: int = 0
     exact: bool = True
+    text: int | None = None
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +258,19 @@ class Hears(Protocol):
 
     def webhook(self, delivery: Delivery) -> Heard:
         """Raises DeliveryRefused where it is not from the vendor. Calls nobody."""
+        ...
+
+
+@runtime_checkable
+class Offers(Protocol):
+    """Knows what some settings, or options at a node, can be: those that are ``offered`` in its About."""
+
+    def choices(self, external_id: str | None) -> Mapping[str, Sequence[str]]:
+        """By name: of the options at this node, or of the settings where it is None. What is not known is left out."""
+        ...
+
+    def check(self, external_id: str | None, options: Mapping[str, Any]) -> None:
+        """Raises ConnectorError, naming those that there are, where an option names what the place does not have."""
         ...
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.util import Retry
 
 from datasources.connectors.base import ConnectorError, NodeError
@@ -64,6 +65,19 @@ def requests_session(network: Network) -> requests.Session:
     session.mount("https://", _PinnedAdapter(network))
     session.mount("http://", _PinnedAdapter(network))
     return session
+
+
+def get(session: requests.Session, url: str, headers: Mapping[str, str]) -> requests.Response:
+    """A GET, read whole, without what the session adds: no cookies, no redirects, no signing in. ``url`` is encoded already.
+
+    For calls by the thousand, of which the session's own work is a third.
+    """
+    request = requests.PreparedRequest()
+    request.method, request.url = "GET", url
+    request.headers = CaseInsensitiveDict(headers)
+    answer = session.get_adapter(url).send(request)
+    _ = answer.content  # so that the connection is free again
+    return answer
 
 
 class _PinnedTransport(httpx.BaseTransport):

@@ -17,6 +17,10 @@ class Lines:
         if None not in self._lines:
             self._lines[None] = Chosen(None, include=not any(line.include for line in chosen))
 
+    def all(self) -> Mapping[str | None, Chosen]:
+        """By external id, None being the root, which is always there."""
+        return self._lines
+
     def nearest(self, chain: Iterable[str]) -> Chosen:
         return next((self._lines[key] for key in chain if key in self._lines), self._lines[None])
 

@@ -12,6 +12,13 @@ from datasources.models.source import DataSource
 from portal.models import User
 
 
+class SyncRunManager(models.Manager["SyncRun"]):
+    """Cursors may be megabytes, and only workers read them: theirs and their source's are loaded where they are asked for."""
+
+    def get_queryset(self) -> models.QuerySet[SyncRun]:
+        return super().get_queryset().defer("cursor", "source__cursor")
+
+
 class SyncRun(models.Model):
     """One pass over a source, with its account: discovered = indexed + unchanged + skipped + failed."""
 
@@ -79,6 +86,8 @@ class SyncRun(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
+
+    objects = SyncRunManager()
 
     class Meta:
         ordering = ["-created"]

@@ -14,6 +14,18 @@ from django.db import models
 from datasources.access import DataSourceQuerySet
 from portal.models import Credential, Space, User, Workspace
 
+_Manager = models.Manager.from_queryset(DataSourceQuerySet)
+
+
+class DataSourceManager(_Manager["DataSource"]):
+    """The cursor may be megabytes, and only workers read it: it is loaded where it is asked for.
+
+    This does not reach a join (``select_related``): who joins a source says ``defer("source__cursor")``.
+    """
+
+    def get_queryset(self) -> models.QuerySet[DataSource]:
+        return super().get_queryset().defer("cursor")
+
 
 class DataSource(models.Model):
     """One connection to one place, through one connector."""
@@ -30,10 +42,15 @@ class DataSource(models.Model):
 
     class Schedule(models.TextChoices):
         OFF = "off", "Only by hand"
+        OFTEN = "15min", "Every 15 minutes"
         HOURLY = "hourly", "Every hour"
         DAILY = "daily", "Every day"
 
-    EVERY: ClassVar[dict[str, timedelta]] = {"hourly": timedelta(hours=1), "daily": timedelta(days=1)}
+    EVERY: ClassVar[dict[str, timedelta]] = {
+        "15min": timedelta(minutes=15),
+        "hourly": timedelta(hours=1),
+        "daily": timedelta(days=1),
+    }
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="data_sources")
@@ -66,7 +83,7 @@ class DataSource(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
-    objects = DataSourceQuerySet.as_manager()
+    objects = DataSourceManager()
 
     class Meta:
         ordering = ["name"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -45,9 +46,12 @@ class FoundPassage:
     timestamp: str | None = None
 
 
+_WIDE = re.compile("[\u2e81-\U0010ffff]")
+
+
 def estimate_tokens(text: str) -> int:
     """Tokens of a model's prompt, roughly: four code points each in Latin script, one each elsewhere. Errs high."""
-    wide = sum(ord(character) > 0x2E80 for character in text)
+    wide = 0 if text.isascii() else len(_WIDE.findall(text))
     return math.ceil((len(text) - wide) / 4) + wide
 
 
@@ -73,11 +77,16 @@ def choose(ranked: Iterable[FoundPassage], *, limit: int, per_document: int, tok
     """Walk down the ranking: at most ``limit`` results, ``per_document`` passages of one document, ``tokens`` in all.
 
     A passage beside one that was taken joins it, and costs no result of its own. What does not fit the budget is
-    passed over for what does; the best passage is always taken.
+    passed over for what does; the best passage is always taken. The same words under the same title and heading are
+    taken of one document, however many copies of it there are.
     """
     taken: list[FoundPassage] = []
+    said: dict[tuple[str, str, str], UUID] = {}
     spent = 0
     for passage in ranked:
+        words = (passage.title, passage.heading, passage.text)
+        if said.get(words, passage.node) != passage.node:
+            continue
         cost = estimate_tokens(passage.text)
         if taken and spent + cost > tokens:
             continue
@@ -87,6 +96,7 @@ def choose(ranked: Iterable[FoundPassage], *, limit: int, per_document: int, tok
             if len(taken) >= limit:
                 continue
             taken.append(passage)
+        said[words] = passage.node
         spent += cost
     return taken
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from datasources.models import DataSource, SyncRun
+from datasources.syncing.job import jittered
 
 PATIENCE = 2
 """Failures in a row before runs begin to wait."""
@@ -21,7 +22,10 @@ LOOKED_AT = 12
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """``failures``: runs in a row. ``until``: no run by the clock or by a webhook begins before; None: at once."""
+    """``failures``: runs in a row. ``until``: no run by the clock or by a webhook begins before; None: at once.
+
+    Each look at it gives another moment, within a quarter of the wait.
+    """
 
     failures: int = 0
     until: datetime | None = None
@@ -37,5 +41,6 @@ def circuit_of(source: DataSource) -> Circuit:
     failed = list(takewhile(lambda row: row[0] == SyncRun.State.FAILED, rows))
     if len(failed) < PATIENCE or failed[0][1] is None:
         return Circuit(len(failed))
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(failed) - PATIENCE))
-    return Circuit(len(failed), failed[0][1] + wait)
+    # Sources that one vendor failed together are not tried again together.
+    wait = timedelta(seconds=jittered((FIRST_WAIT * 2 ** (len(failed) - PATIENCE)).total_seconds()))
+    return Circuit(len(failed), failed[0][1] + min(LONGEST_WAIT, wait))

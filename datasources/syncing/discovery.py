@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from datasources.connectors.base import (
     Checkpoint,
@@ -25,8 +25,9 @@ from datasources.connectors.base import (
 )
 from datasources.models import DataSource, Document, Node, RunItem, SyncRun, Table, node_id
 from datasources.syncing import told
-from datasources.syncing.hierarchy import Places, rewrite_below
+from datasources.syncing.hierarchy import Place, Places, rewrite_below
 from datasources.syncing.job import Job, remote_of
+from datasources.syncing.later import Later
 from datasources.syncing.told import Told
 
 log = structlog.get_logger(__name__)
@@ -131,6 +132,7 @@ class _Listing:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.places = Places(job.source.pk)
+        self.later = Later(job.source, job.run.pk)
         self._told: dict[str, Told] = {}
         self._deleted: list[UUID] = []
         self._since = 0.0
@@ -150,7 +152,9 @@ class _Listing:
                     self.flush()
             case Checkpoint(cursor):
                 self.flush()
-                self.job.lease.write(cursor=dict(cursor))
+                # A listing that came further made progress, however often its vendor asks it to slow down.
+                further = {"attempts": 0} if cursor != self.job.run.cursor else {}
+                self.job.lease.write(cursor=dict(cursor), **further)
                 self.job.run.cursor = dict(cursor)
             case Complete(scope):
                 self.flush()
@@ -184,7 +188,7 @@ class _Listing:
     def _flush_told(self) -> None:
         if self._told:
             batch, self._told = list(self._told.values()), {}
-            take_in(self.job, batch, self.places)
+            take_in(self.job, batch, self.places, self.later)
             self.job.notice()
 
     def _flush_deleted(self) -> None:
@@ -200,13 +204,16 @@ class _Listing:
                 self.job.lease.write(current="")
 
 
-def take_in(job: Job, batch: list[Told], places: Places) -> None:
+def take_in(job: Job, batch: list[Told], places: Places, later: Later) -> None:
     """Write a batch of told nodes: rows, places, and what is to be done with each document."""
     batch = [told.made_storable(item, mirror=job.source.mirror) for item in batch]
     remote: dict[UUID, RemoteNode] = {node_id(job.source.pk, item.node.external_id): item.node for item in batch}
     known = Node.objects.in_bulk(list(remote))
     documents = {d.pk: d for d in Document.objects.filter(pk__in=list(known)).defer("text")}
-    rows = told.rows(job, batch, known, documents, places.of(remote))
+    found = places.of(remote)
+    if later.decides:
+        batch = [_in_time(job, item, known, found, later) for item in batch]
+    rows = told.rows(job, batch, known, documents, found)
     if emptied := [row.node.pk for row in rows if row.emptied]:
         job.forget_points(emptied)
     with transaction.atomic():
@@ -222,11 +229,21 @@ def take_in(job: Job, batch: list[Told], places: Places) -> None:
         job.lease.write(**changes, current=rows[-1].node.path[:300])
 
 
+def _in_time(job: Job, item: Told, known: Mapping[UUID, Node], places: Mapping[UUID, Place], later: Later) -> Told:
+    """What was added after a choice that does not want it stays out, with that reason."""
+    if item.reason or not item.node.has_text:
+        return item
+    pk = node_id(job.source.pk, item.node.external_id)
+    return replace(item, reason=later.reason(places[pk].parents, known.get(pk)))
+
+
 def _write_nodes(job: Job, rows: list[told.Row]) -> None:
     if changed := [row.node for row in rows if row.new or row.changed]:
         Node.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=told.WRITTEN)
-    if same := [row.node.pk for row in rows if not (row.new or row.changed)]:
-        Node.objects.filter(pk__in=same).update(seen_in=job.run.pk, gone=Node.Gone.NO)
+    if known := [row.node.pk for row in rows if not row.new]:
+        # Let go while this run is under way, at whatever moment: told once more, it is still on its way out.
+        there = Case(When(gone=Node.Gone.AGREED, then=F("gone")), default=Value(Node.Gone.NO))
+        Node.objects.filter(pk__in=known).update(seen_in=job.run.pk, gone=there)
 
 
 def _write_items(job: Job, rows: list[told.Row]) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,11 @@ from portal.providers.errors import ProviderError
 from portal.spending.accounts import OverBudget
 
 BATCH = 64
-"""Passages in one call: enough to sort by length, little enough to be stopped between two."""
+"""Passages in one call at most: enough to sort by length, little enough to be stopped between two."""
+FIRST = 8
+"""In the first call, while nobody knows how fast the model is; never fewer."""
+SECONDS = 0.7
+"""About how long a call should take: what is counted moves each second, also where a machine embeds slowly."""
 PIECE = 256
 """Passages of a long document that are written without waiting for its end."""
 TRIES = 6
@@ -67,6 +72,7 @@ class Embedding:
 
     def __init__(self, job: Job, pause: Callable[[float], None]) -> None:
         self._job, self._pause = job, pause
+        self._most = FIRST
 
     def points(self, group: Sequence[Prepared]) -> Iterator[Piece | Verdict]:
         """Raises ProviderError where the model refuses all, Postponed where it or the index wants a longer pause."""
@@ -74,10 +80,17 @@ class Embedding:
         self._look_up([d for d in documents if not d.prepared.work.fresh])
         todo = ((d, n) for d in documents for n in d.missing)
         yield from self._finished(documents)
-        while batch := list(islice(todo, BATCH)):
+        while batch := list(islice(todo, self._most)):
+            began = time.monotonic()
             self._embed([(d, n) for d, n in batch if not d.failed])
+            self._pace(len(batch), time.monotonic() - began)
             self._job.lease.alive()
             yield from self._finished(documents)
+
+    def _pace(self, passages: int, seconds: float) -> None:
+        """As many at a time as embed in ``SECONDS``; at most twice as many as the time before, which may have been lucky."""
+        fits = round(passages * SECONDS / max(seconds, 1e-3))
+        self._most = max(FIRST, min(fits, 2 * self._most, BATCH))
 
     def _look_up(self, documents: list[_Open]) -> None:
         """What the index has of these documents: vectors of passages that are embedded alike need not be made again."""

@@ -131,7 +131,7 @@ def claim(run: UUID) -> SyncRun | None:
         SyncRun.objects.filter(pk=run, worker=holder).update(lease_until=None)
         if not _take(run):
             return None
-    return SyncRun.objects.select_related("source__workspace", "source__credential").get(pk=run)
+    return SyncRun.objects.defer(None).select_related("source__workspace", "source__credential").get(pk=run)
 
 
 def _take(run: UUID) -> bool:

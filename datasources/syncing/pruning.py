@@ -12,14 +12,14 @@ from datasources.models import Node, RunItem, SyncRun, node_id
 from datasources.syncing.job import Job
 
 BATCH = 500
-SMALL_SOURCE = 10
-"""Documents; below, a fifth is so little that asking would be a nuisance."""
+FEW = 2
+"""Documents that may go from a source of any size: of six files, one or two are a fifth and more, and nobody's accident."""
 EXAMPLES = 5
 Gone = Node.Gone
 
 
 def decide(job: Job) -> None:
-    """Mark what is gone: told as deleted, or not seen below a complete scope. More than a fifth of a source is held."""
+    """Mark what is gone: told as deleted, or not seen below a complete scope. More than a fifth of a source, and more than two documents, are held."""
     source = Node.objects.filter(source=job.source)
     with transaction.atomic():
         # A person unticked these: nobody has to be asked again.
@@ -29,7 +29,7 @@ def decide(job: Job) -> None:
         missing, of = documents.filter(gone=Gone.MISSING), documents.count()
         number = missing.count()
         job.run.held = None
-        if of <= SMALL_SOURCE or number * 5 <= of:
+        if number <= FEW or number * 5 <= of:
             source.filter(gone=Gone.MISSING).update(gone=Gone.AGREED)
         else:
             examples = list(missing.order_by("path").values_list("path", flat=True)[:EXAMPLES])

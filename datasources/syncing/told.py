@@ -41,8 +41,8 @@ COMPARED = (
     "told_readers",
     "readers",
 )
-WRITTEN = [name.removesuffix("_id") for name in COMPARED] + ["seen_in", "gone", "updated"]
-"""What is written of a node that was known before."""
+WRITTEN = [name.removesuffix("_id") for name in COMPARED] + ["seen_in", "updated"]
+"""What is written of a node that was known before, and is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,12 @@ def node_icon(node: Any) -> str:
     return _ICONS.get(node.kind, "document-text")
 
 
+@register.simple_tag
+def node_icons() -> list[tuple[str, str]]:
+    """Kinds of nodes with their icons, for scripts; the last stands for any other kind."""
+    return [*_ICONS.items(), ("", "document-text")]
+
+
 @register.filter
 def source_icon(kind: str) -> str:
     return CONNECTORS[kind].icon if kind in CONNECTORS else "circle-stack"

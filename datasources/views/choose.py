@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasources import choosing, connecting, estimating, offering
+from datasources import choosing, connecting, estimating, offering, suggesting
 from datasources.connectors.about import About
 from datasources.connectors.base import ConnectorError
 from datasources.forms import FinishForm
@@ -68,14 +68,16 @@ def data_choose(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
             return done(
                 request, "Saved. What is new comes in, and what is no longer ticked goes.", address(request, source)
             )
+    picker = choosing.remote_picker(source, sent, name="choice")
     context = {
         "source": source,
         "about": about,
         "draft": draft,
         "steps": steps_of(request, about, "choose", source) if draft else [],
-        "picker": choosing.remote_picker(source, sent, name="choice"),
+        "picker": picker,
         "plain": offering.listed(source),
         "problem": problem,
+        "nothing_ticked": picker.value == "[]",
     }
     return page(request, "datasources/choose.html", context, partial="form", status=422 if problem else 200)
 
@@ -86,6 +88,21 @@ def _sent(request: WorkspaceRequest, source: DataSource) -> str:
         return request.POST.get("choice", "")
     ticked = request.POST.getlist("tick") if request.POST["plain"] == "some" else None
     return choosing.written(source, ticked)
+
+
+@workspace_view("datasource.manage")
+@require_GET
+def data_choices(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
+    """What settings can be, as the place tells: a ``<datalist>`` each. ``?node=``: options at what is ticked there."""
+    source = manageable(request, pk)
+    node = request.GET.get("node", "")
+    try:
+        found = suggesting.choices_of(source, node)
+    except (ConnectorError, ValidationError):
+        # It can still be typed, and saving says what is wrong.
+        found = {}
+    several = () if node else suggesting.written_out(about_of(source.kind), found)
+    return render(request, "datasources/choices.html", {"choices": found, "several": several})
 
 
 @workspace_view("datasource.manage")
@@ -115,7 +132,8 @@ def data_finish(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
 def finish(request: WorkspaceRequest, about: About, source: DataSource | None) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     initial = {"name": source.name if source is not None else ""}
-    form = FinishForm(data, about=about, spaces=spaces_for(request), initial=initial)
+    parts = choosing.parts_of(source) if source is not None else ()
+    form = FinishForm(data, about=about, spaces=spaces_for(request), parts=parts, initial=initial)
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:
@@ -133,6 +151,7 @@ def finish(request: WorkspaceRequest, about: About, source: DataSource | None) -
                 spaces=fields["spaces"],
                 schedule=fields.get("schedule", "off"),
                 mirror=fields.get("mirror", False),
+                parts=fields["parts"],
             )
         except ValidationError as error:
             form.add_error(None, sentence(error))

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasources import connecting, oauth
+from datasources import connecting, oauth, suggesting
 from datasources.connectors.about import About
 from datasources.forms import ConnectionForm, needs_connecting
 from datasources.models import DataSource
@@ -24,6 +24,9 @@ from datasources.views.choose import finish
 from datasources.views.source import address, manageable
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import done, page, sentence
+
+PROBLEM = "data_sign_in_problem"
+"""In the session: why signing in at the vendor did not end well, until it is told where it can be put right."""
 
 # ---- The kind, and what proves who we are --------------------------------------------------------------------------
 
@@ -111,7 +114,7 @@ def data_connect(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
             if draft:
                 return HttpResponseRedirect(after(request, source, "connect"))
             return done(request, "Connected anew. It is looked at now.", address(request, source))
-    return _connect_page(request, about, form, source)
+    return _connect_page(request, about, form, source, problem=_problem_of(request, source))
 
 
 @workspace_view("datasource.create")
@@ -136,11 +139,12 @@ def _test(request: WorkspaceRequest, about: About, source: DataSource | None) ->
     if form.entered.waits:
         return _tested(request, ok=True, words=f"Go on: {about.label} asks you next whether this is allowed.")
     try:
-        return _tested(
-            request, ok=True, words=connecting.try_entered(request.workspace, about.kind, form.entered, source)
-        )
+        words = connecting.try_entered(request.workspace, about.kind, form.entered, source)
     except ValidationError as error:
         return _tested(request, ok=False, words=sentence(error))
+    choices = connecting.choices_for(request.workspace, about.kind, form.entered, source)
+    several = suggesting.written_out(about, choices)
+    return _tested(request, ok=True, words=words, choices=choices, several=several)
 
 
 def _first_problem(form: ConnectionForm) -> str:
@@ -148,8 +152,8 @@ def _first_problem(form: ConnectionForm) -> str:
     return next((str(words[0]) for one in asked for words in one.errors.values()), "Something is missing.")
 
 
-def _tested(request: WorkspaceRequest, *, ok: bool, words: str) -> HttpResponse:
-    return render(request, "datasources/test_result.html", {"ok": ok, "words": words})
+def _tested(request: WorkspaceRequest, *, ok: bool, words: str, **more: Any) -> HttpResponse:
+    return render(request, "datasources/test_result.html", {"ok": ok, "words": words, **more})
 
 
 # ---- Signing in at the vendor --------------------------------------------------------------------------------------
@@ -192,5 +196,14 @@ def _back(request: WorkspaceRequest, source: DataSource | None, problem: str) ->
     """Tell what went wrong where it can be put right."""
     if source is None:
         return render(request, "datasources/sign_in_failed.html", {"problem": problem}, status=400)
-    about = about_of(source.kind)
-    return _connect_page(request, about, _connection_form(request, about, source), source, problem=problem)
+    request.session[PROBLEM] = {"source": str(source.pk), "words": problem}
+    return HttpResponseRedirect(address(request, source, "data_connect"))
+
+
+def _problem_of(request: WorkspaceRequest, source: DataSource) -> str:
+    """What came back from the vendor just now, told once."""
+    known = request.session.get(PROBLEM)
+    if not known or known["source"] != str(source.pk):
+        return ""
+    del request.session[PROBLEM]
+    return str(known["words"])

@@ -56,17 +56,18 @@ def lines(membership: Membership, rows: Iterable[DataSource]) -> list[Line]:
     runs = {run.source_id: run for run in SyncRun.objects.filter(source__in=ids, state__in=SyncRun.OPEN)}
     fresh = freshness_of(ids)
     nothing: dict[str, Any] = {"documents": 0, "failed": 0, "changed": None}
+    found = [(source, counts.get(source.pk, nothing)) for source in rows]
     return [
         Line(
             source,
-            health(source, runs.get(source.pk), counts.get(source.pk, nothing)["failed"]),
+            health(source, runs.get(source.pk), count["failed"], count["documents"]),
             [grant.space for grant in source.grants.all()],
-            counts.get(source.pk, nothing)["documents"],
-            counts.get(source.pk, nothing)["changed"],
+            count["documents"],
+            count["changed"],
             kind_icon(source.kind),
             fresh.get(source.pk),
         )
-        for source in rows
+        for source, count in found
     ]
 
 

@@ -33,7 +33,7 @@ def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
 
     ``?passages=1`` shows in the margin where passages begin; ``?part=`` one part of a long document.
     """
-    readable = Node.objects.readable_by(request.membership).select_related("source", "document")
+    readable = Node.objects.readable_by(request.membership).select_related("source", "document").defer("source__cursor")
     one = get_object_or_404(readable, pk=node, document__isnull=False)
     text = one.document.text
     cited = _cited(request, len(text))

@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasources import browsing, granting, sources
-from datasources.models import DataSource, Document, Grant, Node, UploadedFile
+from datasources import browsing, granting, offering, sources
+from datasources.models import DataSource, Document, Grant, Node, Table, UploadedFile
 from datasources.picking import picker, read_choice
 from datasources.views.source import address, frame_of, manageable, visible
 from portal.access import WorkspaceRequest, may, workspace_view
@@ -35,7 +35,9 @@ def _access(request: WorkspaceRequest, source: DataSource, status: int = 200, **
     spaces = spaces.annotate(people=Count("members", distinct=True)).order_by("kind", "name")
     grants = {grant.space_id: grant for grant in Grant.objects.filter(source=source)}
     parts = {key for grant in grants.values() for key in grant.parents_in or ()}
-    titles = dict(browsing.browsable(request.membership, source).filter(pk__in=parts).values_list("pk", "path"))
+    # What is still to come is known by what the place offered; only who manages the source gets so far.
+    titles = offering.titles_of(source, parts) if may(request.membership, "grant.manage") else {}
+    titles |= dict(browsing.browsable(request.membership, source).filter(pk__in=parts).values_list("pk", "path"))
     rows = [
         (
             space,
@@ -146,6 +148,7 @@ def _delete_page(request: WorkspaceRequest, source: DataSource, **more: Any) -> 
     context = {
         **frame_of(request, source, "settings"),
         **documents.aggregate(documents=Count("pk"), passages=Sum("passages")),
+        **Table.objects.filter(node__source=source).aggregate(tables=Count("pk"), table_rows=Sum("rows")),
         "uploaded": source.uploads.count(),
         "granted": [grant.space for grant in source.grants.select_related("space")],
         "panels": _panels(request, source),

@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasources import choosing, exporting, hooks, sources
+from datasources import choosing, exporting, hooks, sources, written
+from datasources.connectors.about import About
 from datasources.connectors.registry import CONNECTORS
 from datasources.entering import AskedForm
 from datasources.forms import SETTINGS, SettingsForm
 from datasources.models import DataSource
 from datasources.oauth import secret_of
-from datasources.views.source import address, frame_of, manageable, visible
+from datasources.views.source import address, frame_of, manageable, visible, write_address
 from portal.access import WorkspaceRequest, workspace_view
 from portal.pages import done, page, sentence
 
@@ -64,8 +65,9 @@ def _settings(
         **frame_of(request, source, "settings"),
         "form": form,
         "asked": asked,
+        "offers": about is not None and any(setting.offered for setting in about.settings),
         "way": way,
-        "address": source.config.get("base_url") or (about.base_url if about else ""),
+        "address": _place(source, about),
         "lines": choosing.shown_lines(source),
         "hook_help": hooks.help_of(source),
         "hook": hooks.hook_of(source),
@@ -73,6 +75,13 @@ def _settings(
         **more,
     }
     return page(request, "datasources/settings.html", context, partial="settings", status=422 if failed else 200)
+
+
+def _place(source: DataSource, about: About | None) -> str:
+    """Where it reads or, of what programs write, where they write."""
+    if source.kind == written.KIND:
+        return write_address(source)
+    return str(source.config.get("base_url") or (about.base_url if about else ""))
 
 
 @workspace_view("datasource.manage")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpResponse, HttpResponseRedirect
@@ -12,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from datasources import browsing, sources
+from datasources import browsing, sources, written
 from datasources.connectors.registry import CONNECTORS
 from datasources.freshness import freshness_of
 from datasources.health import duration, health, seconds_left, speed
@@ -36,7 +37,6 @@ OUTCOMES = [
     (RunItem.Outcome.REMOVED, "Removed", "quiet"),
     (RunItem.Outcome.WAITING, "Waiting", "quiet"),
 ]
-MOST_RETRIED = 10_000
 
 
 def visible(request: WorkspaceRequest, pk: UUID) -> DataSource:
@@ -52,15 +52,18 @@ def address(request: WorkspaceRequest, source: DataSource, name: str = "data_sou
 
 
 def frame_of(request: WorkspaceRequest, source: DataSource, tab: str) -> dict[str, Any]:
-    """What every page of a source shows: its health, the open run, and what the person may do."""
-    run = source.runs.filter(state__in=SyncRun.OPEN).select_related("source").first()
+    """What every page of a source shows: its health, the open run, and what the person may do.
+
+    ``awaited``: a program writes first; nobody here starts the run, so the page looks for it.
+    """
+    run = source.runs.filter(state__in=SyncRun.OPEN).first()
     if run is None and source.state in (DataSource.State.NEW, DataSource.State.SYNCING):
         # Its run may have ended since the source was read; nobody would look again.
         source.refresh_from_db()
     counts = Node.objects.browsable_by(request.membership).filter(source=source).values("status")
     states = {row["status"]: row["number"] for row in counts.annotate(number=Count("pk"))}
     manages = DataSource.objects.manageable_by(request.membership).filter(pk=source.pk).exists()
-    held = source.runs.exclude(held=None).select_related("source").first() if manages and run is None else None
+    held = source.runs.exclude(held=None).first() if manages and run is None else None
     return {
         "source": source,
         "tab": tab,
@@ -70,8 +73,9 @@ def frame_of(request: WorkspaceRequest, source: DataSource, tab: str) -> dict[st
         "states": states,
         "run": run,
         "progress": _progress(run, names=manages) if run else None,
+        "awaited": source.kind == written.KIND and run is None and source.last_synced is None,
         "held": held,
-        "health": health(source, run, states.get(Node.Status.FAILED, 0)),
+        "health": health(source, run, states.get(Node.Status.FAILED, 0), states.get(Node.Status.INDEXED, 0)),
         "freshness": freshness_of([source.pk]).get(source.pk),
     }
 
@@ -119,8 +123,15 @@ def _contents(request: WorkspaceRequest, source: DataSource, status: int = 200, 
         folder = _folder(request, source)
         listed = browsing.level(request.membership, source, folder.pk if folder else None)
         context |= {"rows": listed.rows, "next": listed.more, "folder": folder, "above": _above(folder)}
+    if frame["manages"] and source.kind == written.KIND and not context["documents"]:
+        context["write_address"] = write_address(source)
     context["uploads"] = uploads_among(source, context["rows"]) if frame["manages"] else set()
     return page(request, "datasources/contents.html", context, partial="contents", status=status)
+
+
+def write_address(source: DataSource) -> str:
+    """Where programs write into a source of kind ``api``."""
+    return settings.BASE_URL + reverse("api:items", args=[source.workspace.slug, source.pk])
 
 
 def _folder(request: WorkspaceRequest, source: DataSource) -> Node | None:
@@ -164,10 +175,9 @@ def retry(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     if state not in (Node.Status.FAILED, Node.Status.SKIPPED):
         state = Node.Status.FAILED
     nodes = browsing.matching(request.membership, source, request.POST.get("q", "").strip(), state)
-    only = list(nodes.values_list("pk", flat=True)[:MOST_RETRIED])
-    if not only:
+    if not nodes.exists():
         return done(request, "There is nothing left to retry.", address(request, source))
-    return _act(request, source, lambda: sources.request_sync(source, by=request.user, trigger="retry", only=only))
+    return _act(request, source, lambda: sources.retry_nodes(source, nodes, by=request.user))
 
 
 # ---- The run under way -------------------------------------------------------------------------------------------
@@ -180,7 +190,7 @@ def run_card(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     source = visible(request, pk)
     frame = frame_of(request, source, "")
     response = render(request, "datasources/run_card.html", {**frame, "polled": True})
-    if frame["run"] is None:
+    if frame["run"] is None and not frame["awaited"]:
         # The pages that show what came in ask for it anew.
         response["HX-Trigger"] = "run-ended"
     return response
@@ -248,7 +258,7 @@ def runs(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
 def run_account(request: WorkspaceRequest, pk: UUID, run: UUID) -> HttpResponse:
     """Page by page: what came in, what did not, and why."""
     source = manageable(request, pk)
-    one = get_object_or_404(SyncRun.objects.select_related("requested_by", "source"), pk=run, source=source)
+    one = get_object_or_404(source.runs.select_related("requested_by"), pk=run)
     outcome, text = request.GET.get("outcome", ""), request.GET.get("q", "").strip()
     items = one.items.all()
     if text:

@@ -31,7 +31,7 @@ _CSV_LIMITS = Limits(rows=CSV_ROWS, result_bytes=32 * 1024 * 1024, cell_chars=32
 
 def readable(membership: Membership, text: str = "") -> QuerySet[Table]:
     """The tables that this person may read, of which name or columns have the text."""
-    rows = Table.objects.readable_by(membership).select_related("node__source")
+    rows = Table.objects.readable_by(membership).select_related("node__source").defer("node__source__cursor")
     for word in text.split():
         rows = rows.filter(Q(label__icontains=word) | Q(node__path__icontains=word) | Q(columns__icontains=word))
     return rows.order_by("node__title", "position", "pk")

@@ -1,4 +1,4 @@
-"""What integrations write is there at once, so there is nothing to connect and nothing to schedule."""
+"""What integrations write is there at once: nothing to connect, nothing to schedule, and nothing to choose beforehand."""
 
 from datasources.connectors.about import About
 
@@ -8,4 +8,5 @@ ABOUT = About(
     icon="code-bracket",
     words="Documents, folders and table rows that your own programs write through the REST API.",
     schedules=(),
+    tree=False,
 )

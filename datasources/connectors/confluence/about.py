@@ -78,6 +78,13 @@ ABOUT = About(
     settings=(
         Setting("attachments", "Bring attachments in", kind="bool", initial=True),
         Setting(
+            "restricted",
+            "Bring in restricted pages, too",
+            kind="bool",
+            initial=False,
+            help="Only without mirrored access: everybody whom the source is granted to here finds them then.",
+        ),
+        Setting(
             "mail_domain",
             "Domain of people's e-mail",
             placeholder="acme.com",

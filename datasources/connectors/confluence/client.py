@@ -41,7 +41,7 @@ class Confluence:
         self._base = _address(str(config.get("base_url") or ""), cloud=self.cloud)
         self._threads = threading.local()
         self._found_root = ""
-        self.expand = f"{_FIELDS},{_RESTRICTIONS}" if around.mirror else _FIELDS
+        self.expand = f"{_FIELDS},{_RESTRICTIONS}" if around.mirror or not config.get("restricted") else _FIELDS
 
     # what is asked
 

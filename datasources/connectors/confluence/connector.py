@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -26,15 +27,17 @@ from datasources.connectors.confluence.client import Confluence, quoted
 from datasources.connectors.confluence.contents import id_of, item_of, space_node
 from datasources.connectors.confluence.listing import Listing
 from datasources.connectors.confluence.readers import Readers
+from datasources.connectors.confluence.restricted import Restricted
 from datasources.connectors.lines import Lines
 from datasources.connectors.markup import escaped
 from datasources.ingestion.kinds import refuse_by_name
 
+_ESTIMATE_SECONDS = 5.0
 _ASKED_AS = {"account-id": "accountId", "userkey": "key", "username": "username"}
 
 
 class ConfluenceConnector:
-    """Config: ``attachments``, ``mail_domain``, ``space_readers``, ``base_url``. Secret: as ``about`` says."""
+    """Config: ``attachments``, ``restricted``, ``mail_domain``, ``space_readers``, ``base_url``. Secret: as ``about`` says."""
 
     about: ClassVar[About] = ABOUT
 
@@ -43,6 +46,7 @@ class ConfluenceConnector:
         self.around = around
         self.site = str(config.get("base_url") or "")
         self.attachments = config.get("attachments", True) is not False
+        self.restricted = bool(config.get("restricted"))
         self.mail_domain = str(config.get("mail_domain") or "")
         self.mirror_spaces = config.get("space_readers") != "granted"
         self._names: dict[tuple[str, str], str] = {}
@@ -75,7 +79,7 @@ class ConfluenceConnector:
                 yield item_of(content, self.site).node
 
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
-        """As search counts: what is left out below a chosen space is counted too."""
+        """As search counts: chosen spaces, with what is ticked outside of them, and without what is left out in them."""
         lines = Lines(chosen)
         kinds = "page, blogpost, attachment" if self.attachments else "page, blogpost"
         keys = [str(space["key"]) for space in self.confluence.spaces()]
@@ -84,11 +88,27 @@ class ConfluenceConnector:
         for at in range(0, len(taken), 100):
             some = ", ".join(quoted(key) for key in taken[at : at + 100])
             number += self.confluence.count(f"space in ({some}) and type in ({kinds})")
-        if not taken:
-            for key in [*lines.named("page:", include=True), *lines.named("blog:", include=True)]:
-                one = quoted(id_of(key))
-                number += self.confluence.count(f"id = {one} or ancestor = {one}")
-        return Estimate(number, exact=False)
+        return Estimate(max(0, number + self._apart(chosen, lines)), exact=False)
+
+    def _apart(self, chosen: Sequence[Chosen], lines: Lines) -> int:
+        """By how much single pages change what the spaces count: each that is chosen otherwise than what it lies in."""
+        singles = [one for one in chosen if one.external_id and not one.external_id.startswith("space:")]
+        contents = self.confluence.by_ids([id_of(str(one.external_id)) for one in singles]) if singles else ()
+        chains = {item.node.external_id: item.chain for item in (item_of(content, self.site) for content in contents)}
+        begun, number = time.monotonic(), 0
+        for one in singles:
+            chain = chains.get(str(one.external_id))
+            if chain is None or lines.takes(*chain[1:]) == one.include:
+                continue
+            if time.monotonic() - begun > _ESTIMATE_SECONDS:
+                # Not asked about any more: itself is certain.
+                below = 1
+            else:
+                it = quoted(id_of(str(one.external_id)))
+                attached = f" or container = {it}" if self.attachments else ""
+                below = self.confluence.count(f"id = {it} or ancestor = {it}{attached}")
+            number += below if one.include else -below
+        return number
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
         listing = self._listing(chosen)
@@ -124,7 +144,8 @@ class ConfluenceConnector:
 
     def _listing(self, chosen: Sequence[Chosen]) -> Listing:
         readers = self._readers() if self.around.mirror else None
-        return Listing(self.confluence, chosen, readers, self.site, attachments=self.attachments)
+        left_out = None if self.around.mirror or self.restricted else Restricted(self._readers())
+        return Listing(self.confluence, chosen, readers, self.site, attachments=self.attachments, restricted=left_out)
 
     def _readers(self) -> Readers:
         return Readers(self.confluence, self.mail_domain, spaces=self.mirror_spaces)

@@ -22,6 +22,7 @@ from datasources.connectors.base import (
 from datasources.connectors.confluence.client import IDS, Confluence, quoted
 from datasources.connectors.confluence.contents import Item, container_of, id_of, item_of, space_node
 from datasources.connectors.confluence.readers import NOBODY, Readers
+from datasources.connectors.confluence.restricted import Restricted, nameless
 from datasources.connectors.lines import Lines, moment
 
 OVERLAP = timedelta(minutes=15)
@@ -35,11 +36,20 @@ class Listing:
     """One run."""
 
     def __init__(
-        self, confluence: Confluence, chosen: Sequence[Chosen], readers: Readers | None, site: str, *, attachments: bool
+        self,
+        confluence: Confluence,
+        chosen: Sequence[Chosen],
+        readers: Readers | None,
+        site: str,
+        *,
+        attachments: bool,
+        restricted: Restricted | None = None,
     ) -> None:
+        """``restricted``: finds what is left out, where neither readers are told nor restricted pages are wanted."""
         self.confluence = confluence
         self.lines = Lines(chosen)
         self.readers = readers
+        self.restricted = restricted
         self.site = site
         self.attachments = attachments
         self.newest = ""
@@ -135,6 +145,8 @@ class Listing:
         self.told.clear()
         if self.readers is not None:
             self.readers.forget()
+        if self.restricted is not None:
+            self.restricted.forget()
 
     # what is told
 
@@ -189,6 +201,8 @@ class Listing:
                 readers = self._readers(above) if above else (() if self.readers else None)
                 self.told.add(key)
                 node = above.node if above else RemoteNode(key, "page", title, parent)
+                if self.restricted and self.restricted.holds(key, (one for one, _ in item.above[:at])):
+                    node = nameless(node)
                 yield Upsert(
                     replace(node, parent=parent, has_text=False, has_children=True, version="", readers=readers)
                 )
@@ -198,7 +212,10 @@ class Listing:
             return
         self.told.add(item.node.external_id)
         node = replace(item.node, readers=self._readers(item))
-        yield Skipped(node, item.reason) if item.reason else Upsert(node)
+        if self.restricted and (withheld := self.restricted.reason(item)):
+            yield Skipped(nameless(node), withheld)
+        else:
+            yield Skipped(node, item.reason) if item.reason else Upsert(node)
 
     def _space(self, key: str) -> Iterator[Change]:
         if f"space:{key}" in self.told:

@@ -74,6 +74,16 @@ class Readers:
         mails = {f"mail:{mail}" for person in people if (mail := self.mail(person))}
         return frozenset(mails | {f"group:{_group(group)}" for group in groups})
 
+    def names_anyone(self, content: Json) -> bool:
+        """Whether the page has a restriction of its own, whoever is on it. What can't be told counts as one."""
+        read = ((content.get("restrictions") or {}).get("read") or {}).get("restrictions")
+        try:
+            if not isinstance(read, Mapping):
+                read = dict.fromkeys(("user", "group"), _NOT_TOLD)
+            return any(True for kind in ("user", "group") for _ in self._complete(content, read.get(kind), kind))
+        except NodeError:
+            return True
+
     def _complete(self, content: Json, told: Any, kind: str) -> Iterator[Json]:
         """All of a list that came with the page, also what did not fit into it."""
         found = told if isinstance(told, Mapping) else {}

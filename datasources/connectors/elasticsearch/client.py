@@ -82,6 +82,16 @@ class Client:
             found[item["name"]] = Index(item["name"], "The index is closed: open it in the cluster" if closed else "")
         return [found[name] for name in sorted(found)]
 
+    def mapping(self, pattern: str) -> Mapping[str, Any]:
+        """The mappings of all that a pattern means, by index; empty where the key may not see them."""
+        names = ",".join(part.strip() for part in pattern.split(",") if part.strip()) or "*"
+        try:
+            return self._call("GET", f"/{quote(names, safe=',*-')}/_mapping")
+        except Refused as error:
+            if error.status in (403, 404):
+                return {}
+            raise
+
     def count(self, index: str, query: Mapping[str, Any]) -> int:
         return int(self._call("POST", f"/{quote(index, safe='')}/_count", {"query": query}).get("count", 0))
 

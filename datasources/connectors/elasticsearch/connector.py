@@ -25,7 +25,8 @@ from datasources.connectors.base import (
 )
 from datasources.connectors.elasticsearch.about import ABOUT
 from datasources.connectors.elasticsearch.client import Client
-from datasources.connectors.elasticsearch.fields import Fields, index_id
+from datasources.connectors.elasticsearch.fields import Fields, index_id, query_of
+from datasources.connectors.elasticsearch.mapping import Known
 from datasources.connectors.elasticsearch.walk import Place, Walk
 from datasources.connectors.lines import Lines
 from datasources.connectors.wording import plural
@@ -48,11 +49,23 @@ class Elasticsearch:
         found = self.client.indices(self.pattern)
         if not found:
             return TestResult(False, f"No index matches {self.pattern}: correct it, or let the key see the index")
+        if missing := self._mapping().missing(self.fields.named):
+            return TestResult(False, missing)
         walk = Walk(self.client, self.fields, Lines(()))
         number = self.client.count(found[0].name, walk.query(found[0].name))
         where = f"{about}: " if about else ""
         kinds = f"{len(found):,} {'indices match' if len(found) != 1 else 'index matches'} {self.pattern}"
         return TestResult(True, f"{where}{kinds}; {plural(number, 'document')} in {found[0].name}")
+
+    def choices(self, external_id: str | None) -> Mapping[str, Sequence[str]]:
+        """Fields of the indices for each setting that names one."""
+        return self._mapping().choices() if external_id is None else {}
+
+    def check(self, external_id: str | None, options: Mapping[str, Any]) -> None:
+        query_of(options.get("query"))
+
+    def _mapping(self) -> Known:
+        return Known(self.client.mapping(self.pattern))
 
     def children(self, parent: str | None) -> Iterator[RemoteNode]:
         if parent is None:

@@ -31,6 +31,16 @@ class Fields:
         self.query = query_of(config.get("query"))
 
     @property
+    def named(self) -> dict[str, list[str]]:
+        """The fields that the settings name, by the setting."""
+        one = {"title_field": self.title, "link_field": self.link, "time_field": self.time}
+        one |= {"created_field": self.created, "id_field": self.id}
+        return {name: [field] for name, field in one.items() if field} | {
+            "text_fields": self.texts,
+            "tag_fields": self.tags,
+        }
+
+    @property
     def wanted(self) -> list[str]:
         """What to ask of each document; empty is all."""
         if not self.texts:

@@ -41,6 +41,7 @@ from datasources.connectors.files import (
 )
 from datasources.connectors.folder.about import ABOUT
 from datasources.connectors.folder.disk import DENIED, LOOP, Disk, Entry
+from datasources.connectors.weighing import Tally
 from datasources.ingestion.kinds import is_archive_name
 
 _DEEPEST = 100
@@ -96,16 +97,15 @@ class Folder:
 
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
         self.disk.check()
-        begun, documents, size, exact = time.monotonic(), 0, 0, True
+        begun, tally, exact = time.monotonic(), Tally(self.around.limits), True
         walk = _Walk(self, Selected(chosen), open_archives=False)
         for number, change in enumerate(walk.below(None, "")):
             if isinstance(change, Upsert) and (change.node.has_text or change.node.extra.get("archive")):
-                documents += 1
-                size += change.node.size or 0
+                tally.add(change.node.title, change.node.size)
                 exact = exact and change.node.has_text
             if number % _CHECK_EVERY == 0 and time.monotonic() - begun > _ESTIMATE_SECONDS:
-                return Estimate(documents, size, exact=False)
-        return Estimate(documents, size, exact)
+                return tally.estimate(exact=False)
+        return tally.estimate(exact=exact)
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
         self.disk.check()

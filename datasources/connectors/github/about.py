@@ -1,9 +1,19 @@
 """What is asked for to read GitHub: github.com, GitHub Enterprise Cloud, or a GitHub Enterprise Server."""
 
-from datasources.connectors.about import About, Auth, Setting, WebhookHelp
+from datasources.connectors.about import About, Auth, OAuth, Setting, WebhookHelp
+from datasources.connectors.github.addresses import addresses
 
 _TOKEN = Setting("token", "Token", secret=True, required=True, placeholder="ghp_… or github_pat_…")
+_CLASSIC = ("repo", "read:org", "read:discussion")
 _READ = ("Contents: read", "Issues: read", "Pull requests: read", "Discussions: read", "Metadata: read")
+
+
+class GitHubOAuth(OAuth):
+    """People sign in at the web's address, whichever address of a server was entered."""
+
+    def at(self, base_url: str) -> tuple[str, str]:
+        return OAuth.at(self, addresses(base_url)[2])
+
 
 ABOUT = About(
     kind="github",
@@ -33,8 +43,28 @@ ABOUT = About(
                 "Tick repo (for private repositories; public_repo is enough for public ones), read:org and read:discussion.",
                 "Generate the token and paste it here. Where the organisation uses single sign-on, choose Configure SSO beside the token and authorise it.",
             ),
-            scopes=("repo", "read:org", "read:discussion"),
+            scopes=_CLASSIC,
             fields=(_TOKEN,),
+        ),
+        Auth(
+            "oauth",
+            "Sign in with GitHub",
+            steps=(
+                "Open the organisation's Settings › Developer settings › OAuth Apps › New OAuth App (your own account has the same under Settings).",
+                "As homepage enter Atrium's address, and as authorization callback URL the address that is shown here.",
+                "Register it, note the Client ID, choose Generate a new client secret, and enter both here.",
+                "Press Continue, then Go to GitHub and allow it, signed in as an account that can read what is to come in. An organisation that restricts OAuth apps has to approve this one.",
+            ),
+            scopes=_CLASSIC,
+            fields=(
+                Setting("client_id", "Client ID", required=True),
+                Setting("client_secret", "Client secret", secret=True, required=True),
+            ),
+            oauth=GitHubOAuth(
+                "https://github.com/login/oauth/authorize",
+                "https://github.com/login/oauth/access_token",
+                _CLASSIC,
+            ),
         ),
         Auth(
             "app",
@@ -94,7 +124,7 @@ ABOUT = About(
             help="What was last changed before that day stays out.",
         ),
     ),
-    schedules=("off", "hourly", "daily"),
+    schedules=("off", "15min", "hourly", "daily"),
     webhook=WebhookHelp(
         steps=(
             "Open the organisation's (or the repository's) Settings › Webhooks › Add webhook.",

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import requests
 
-from datasources.connectors.around import Around
+from datasources.connectors.around import Around, Tokens
 from datasources.connectors.base import ConnectorError, NodeError
+from datasources.connectors.github.addresses import addresses
 from datasources.connectors.http import error_of, requests_session, retry_after, told
 
 VENDOR = "GitHub"
@@ -34,19 +34,6 @@ class Missing(NodeError):
     """It is not there, or the connection may not know that it is."""
 
 
-def addresses(base_url: str) -> tuple[str, str, str]:
-    """(REST, GraphQL, web) without a slash at their ends; ``base_url`` may be a server's own address or that of its API."""
-    root = (base_url or "https://api.github.com").rstrip("/")
-    host = urlsplit(root).hostname or ""
-    if host == "github.com" or (host.endswith(".ghe.com") and not host.startswith("api.")):
-        root = root.replace("://", "://api.", 1)
-        host = f"api.{host}"
-    if host == "api.github.com" or (host.startswith("api.") and host.endswith(".ghe.com")):
-        return root, f"{root}/graphql", root.replace("://api.", "://", 1)
-    root = root.removesuffix("/v3").removesuffix("/graphql").removesuffix("/api")
-    return f"{root}/api/v3", f"{root}/api/graphql", root
-
-
 class Client:
     """Used by several threads at once: each has a session of its own."""
 
@@ -54,6 +41,7 @@ class Client:
         self.api, self.graphql_url, self.web = addresses(base_url)
         self._secret = secret
         self._around = around
+        self._tokens = _tokens(secret, around)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._app_token, self._app_until = "", 0.0
@@ -102,9 +90,7 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/x-git-upload-pack-request"
         method = "POST" if body is not None else "GET"
-        return self._asked(
-            method, url, node=True, data=body, headers=headers, auth=("x-access-token", self._token())
-        ).content
+        return self._asked(method, url, node=True, git=True, data=body, headers=headers).content
 
     def gone(self, path: str) -> dict[str, Any] | None:
         """One object, or None where it is gone or has moved elsewhere."""
@@ -124,19 +110,32 @@ class Client:
             )
         return found[1]
 
-    def _asked(self, method: str, url: str, *, node: bool = False, **options: Any) -> requests.Response:
+    def _asked(
+        self, method: str, url: str, *, node: bool = False, git: bool = False, **options: Any
+    ) -> requests.Response:
+        """``git``: git's own addresses want the token as a password. Access that ended is renewed once."""
         headers = {
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": _API_VERSION,
             **options.pop("headers", {}),
         }
-        if "auth" not in options:
-            headers["Authorization"] = f"Bearer {self._token()}"
-        with told(VENDOR):
-            response = self._session().request(method, url, headers=headers, timeout=60, **options)
-            if response.status_code >= 400:
-                raise _refusal(response, node=node)
-            return response
+        for renew in (False, True):
+            with told(VENDOR):
+                token = self._token(renew=renew)
+                proof = None if git else {"Authorization": f"Bearer {token}"}
+                response = self._session().request(
+                    method,
+                    url,
+                    headers={**headers, **(proof or {})},
+                    auth=("x-access-token", token) if git else None,
+                    timeout=60,
+                    **options,
+                )
+            if response.status_code != 401 or self._tokens is None:
+                break
+        if response.status_code >= 400:
+            raise _refusal(response, node=node)
+        return response
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -145,7 +144,9 @@ class Client:
             session.headers["User-Agent"] = "Atrium"
         return session
 
-    def _token(self) -> str:
+    def _token(self, *, renew: bool = False) -> str:
+        if self._tokens is not None:
+            return self._tokens.access(renew=renew)
         if not self.is_app:
             return self._secret.get("token", "")
         with self._lock:
@@ -183,6 +184,15 @@ class Client:
             )
             raise ConnectorError(f"The GitHub App {problem}", permanent=True)
         return str(found[0]["id"])
+
+
+def _tokens(secret: Mapping[str, str], around: Around) -> Tokens | None:
+    """Who signed in renews their access; keys are as they were entered."""
+    if secret.get("auth") != "oauth":
+        return None
+    if around.tokens is None:
+        raise ConnectorError(f"{VENDOR} has not allowed access yet: connect it anew", permanent=True)
+    return around.tokens
 
 
 def _pem(text: str) -> str:

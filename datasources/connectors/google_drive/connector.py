@@ -30,6 +30,7 @@ from datasources.connectors.google_drive.about import ABOUT
 from datasources.connectors.google_drive.client import DRIVE, Client, Item, StalePage, quoted
 from datasources.connectors.google_drive.feed import Feed, start_tokens
 from datasources.connectors.google_drive.items import (
+    APPS,
     FIELDS,
     MIRRORED,
     SHORTCUT,
@@ -45,6 +46,7 @@ from datasources.connectors.google_drive.scope import Scope
 from datasources.connectors.google_drive.shortcuts import resolve
 from datasources.connectors.google_drive.tree import SHARED, USER, Tree, inside, listing
 from datasources.connectors.lines import Lines
+from datasources.connectors.weighing import Tally
 
 _ESTIMATE_SECONDS = 8.0
 _MOST_FOUND = 100
@@ -96,14 +98,14 @@ class GoogleDrive:
             yield self._shown(item, next(iter(item.get("parents") or ()), SHARED))
 
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
-        begun, documents, size = time.monotonic(), 0, 0
+        begun, tally = time.monotonic(), Tally(self.around.limits)
         for change in Listing(self._scope(chosen, mirror=False), {}).changes({}):
             if isinstance(change, Upsert) and change.node.has_text:
-                documents += 1
-                size += change.node.size or 0
+                mime = str(change.node.extra.get("mime", ""))
+                tally.add(change.node.title, change.node.size, mime=mime, made=mime.startswith(APPS))
             if time.monotonic() - begun > _ESTIMATE_SECONDS:
-                return Estimate(documents, size, exact=False)
-        return Estimate(documents, size)
+                return tally.estimate(exact=False)
+        return tally.estimate(exact=True)
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
         scope = self._scope(chosen)

@@ -32,7 +32,7 @@ ABOUT = About(
                 "Under “Redirect URIs” enter the address that is shown here.",
                 "Under “Capabilities” tick “Read content” and “Read user information”; untick the rest.",
                 "Copy the OAuth client id and secret into the fields here.",
-                "Press Connect: Notion asks which pages Atrium may read.",
+                "Press Continue, then Go to Notion and allow it: Notion asks which pages Atrium may read.",
             ),
             scopes=CAPABILITIES,
             fields=(

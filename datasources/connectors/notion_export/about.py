@@ -15,7 +15,7 @@ ABOUT = About(
                 "In Notion open “Settings” → “General” → “Export all workspace content” (or ••• → “Export” at one page).",
                 "Choose “Markdown & CSV” (or HTML), “Include databases: everything”, and “Include subpages”.",
                 "Notion mails a link; download the zip. It may hold further zips: leave them as they are.",
-                "Drop the zip here. A newer export takes the place of an older one, page by page.",
+                "The next step takes the zip. A newer export takes the place of an older one, page by page.",
             ),
         ),
     ),

@@ -77,7 +77,7 @@ ABOUT = About(
         ),
     ),
     options=(
-        Setting("list_view", "Only this list view", help="Its name, as Salesforce shows it."),
+        Setting("list_view", "Only this list view", help="Its name, as Salesforce shows it.", offered=True),
         Setting(
             "soql",
             "Only these records",

@@ -90,6 +90,22 @@ class Salesforce:
             for page in self.client.pages(soql):
                 yield from (walk.record_node(shape, record) for record in page)
 
+    def choices(self, external_id: str | None) -> Mapping[str, Sequence[str]]:
+        """The list views of an object that this user sees."""
+        name = (external_id or "").removeprefix("object:")
+        if not name or self._walk(()).shape(name) is None:
+            return {}
+        return {"list_view": [str(view.get("label") or "") for view in self.client.list_views(name)]}
+
+    def check(self, external_id: str | None, options: Mapping[str, Any]) -> None:
+        """The list view has to be there, and the filter a condition; of everything, for each object."""
+        if external_id is not None and not external_id.startswith("object:"):
+            return
+        walk = self._walk(())
+        for name in walk.names() if external_id is None else [external_id.removeprefix("object:")]:
+            if (shape := walk.shape(name)) is not None:
+                filters.chosen(self.client, shape, Lines([Chosen(external_id, options=options)]))
+
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
         """Each object counts as a document, too."""
         walk, number = self._walk(chosen), 0

@@ -11,6 +11,7 @@ SCOPES = (
     "users:read",
     "users:read.email",
     "files:read",
+    "canvases:read",
 )
 NEEDED = ("channels:read", "channels:history", "users:read")
 """Without these nothing can be read; what each of the others is for stands in docs/user-guide/connectors/slack.md."""
@@ -60,7 +61,7 @@ ABOUT = About(
     kind="slack",
     label="Slack",
     icon="chat-bubble-left-right",
-    words="Channels of a Slack workspace: threads, messages by day, and their files.",
+    words="Channels of a Slack workspace: threads, messages by day, files and canvases.",
     auths=(
         Auth(
             "oauth",
@@ -126,5 +127,6 @@ ABOUT = About(
         signed_with="theirs",
     ),
     mirrors=True,
+    choice_in_cursor=True,
     unit="threads, days and files",
 )

@@ -5,11 +5,10 @@ Slack says most of its errors with status 200 and a code (https://docs.slack.dev
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from slack_sdk import WebClient
@@ -17,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from datasources.connectors.around import Around
 from datasources.connectors.base import ConnectorError, NodeError
-from datasources.connectors.http import error_of, requests_session, told
+from datasources.connectors.http import error_of, get, requests_session, told
 from datasources.ingestion.results import megabytes
 
 PAGE = 999
@@ -35,6 +34,10 @@ _REFUSED = {
     "access_denied",
 }
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+_POSTED = ("/auth.test", "/conversations.join", "/canvases.getContent")
+"""All others read, and may be asked with GET, which goes out in one piece."""
+_NOT_JSON = "Received a response in a non-JSON format"
+"""What the SDK makes of it."""
 _OF_ONE = {
     "channel_not_found": "This channel is not there, or the app was not invited into it",
     "not_in_channel": "The app is not in this channel: invite it there with /invite",
@@ -43,11 +46,12 @@ _OF_ONE = {
     "thread_not_found": "This thread is no longer there",
     "file_not_found": "This file is no longer there",
     "file_deleted": "This file was deleted",
+    "canvas_not_found": "This canvas is no longer there, or was not shared with the app",
     "user_not_found": "This person is not in the workspace",
     "user_not_visible": "This person is not visible to the app",
     "users_not_found": "This person is not in the workspace",
 }
-_NO_FILE = "Slack does not hand out this file: give its app the scope files:read and reinstall it"
+NO_FILES = "Slack does not hand out this file: give its app the scope files:read and reinstall it"
 
 
 class Said(NodeError):
@@ -68,6 +72,13 @@ class MissingScope(ConnectorError):
         self.needed = needed
 
 
+class Page(NamedTuple):
+    """``cursor``: asks for the following one; empty where there is none."""
+
+    items: list[Any]
+    cursor: str
+
+
 class _Client(WebClient):
     """The SDK's client with its one request method sent over our session. It retries nothing."""
 
@@ -78,17 +89,20 @@ class _Client(WebClient):
     def _perform_urllib_http_request(self, *, url: str, args: dict[str, dict[str, Any]]) -> dict[str, Any]:
         headers = {key: value for key, value in args["headers"].items() if key != "Content-Type"}
         with told("Slack"):
-            answer = self.session.post(url, data=args["params"] or {}, headers=headers, allow_redirects=False)
+            if url.endswith(_POSTED):
+                answer = self.session.post(url, data=args["params"] or {}, headers=headers, allow_redirects=False)
+            else:
+                answer = get(self.session, f"{url}?{urlencode(args['params'] or {})}", headers)
         if answer.status_code == 429 or answer.status_code >= 500:
             raise error_of("Slack", answer.status_code, answer.headers)
-        try:
-            json.loads(answer.text)
-        except ValueError as error:
+        # Read by the SDK: a page of messages takes as long to parse as to fetch from a near server.
+        body = answer.content.decode("utf-8", "replace")
+        if not body.lstrip().startswith("{"):
             raise ConnectorError(
                 f"What answers at {urlsplit(url).netloc} is not Slack ({answer.status_code}): check the address",
                 permanent=True,
-            ) from error
-        return {"status": answer.status_code, "headers": answer.headers, "body": answer.text}
+            )
+        return {"status": answer.status_code, "headers": answer.headers, "body": body}
 
 
 class Api:
@@ -111,16 +125,19 @@ class Api:
         said = next((value for key, value in headers.items() if key.lower() == "x-oauth-scopes"), "")
         return {scope.strip() for scope in said.split(",") if scope.strip()}
 
-    def pages(self, method: str, key: str, **params: Any) -> Iterator[list[Any]]:
-        """Each page's list, as they come (https://docs.slack.dev/apis/web-api/pagination)."""
-        cursor = ""
-        while True:
-            more = {"cursor": cursor} if cursor else {}
-            answer = self.call(method, limit=PAGE, **params, **more)
-            yield list(answer.get(key) or [])
-            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor:
-                return
+    def page(self, method: str, key: str, cursor: str = "", **params: Any) -> Page:
+        more = {"cursor": cursor} if cursor else {}
+        answer = self.call(method, limit=PAGE, **params, **more)
+        following = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+        return Page(list(answer.get(key) or []), following)
+
+    def pages(self, method: str, key: str, first: Page | None = None, **params: Any) -> Iterator[list[Any]]:
+        """Each page's list, as they come (https://docs.slack.dev/apis/web-api/pagination); ``first`` where it was read before."""
+        page = first or self.page(method, key, **params)
+        yield page.items
+        while page.cursor:
+            page = self.page(method, key, page.cursor, **params)
+            yield page.items
 
     def download(self, url: str, limit: int) -> bytes:
         """A private file. ``limit``: bytes. The token goes to Slack's own hosts alone."""
@@ -130,7 +147,7 @@ class Api:
             answer = self._get(address, self._token(renew=True))
         with answer:
             if self._signed_out(answer):
-                raise NodeError(_NO_FILE, skip=True)
+                raise NodeError(NO_FILES, skip=True)
             if answer.status_code != 200:
                 raise error_of("Slack", answer.status_code, answer.headers, node=True)
             with told("Slack"):
@@ -212,8 +229,10 @@ def _read_error(method: str, error: SlackApiError) -> ConnectorError:
         return MissingScope(str(response.get("needed") or "a scope")[:100])
     if code == "ratelimited":
         return error_of("Slack", 429, dict(response.headers))
+    if code.startswith(_NOT_JSON):
+        return ConnectorError("Slack's answer broke off")
     if code in _PASSING:
         return ConnectorError(f"Slack has a fault of its own just now ({code})")
-    return ConnectorError(
-        f"Slack does not take the request {method}: {code[:100] or response.status_code}", permanent=True
-    )
+    words = f"Slack does not take the request {method}: {code[:100] or response.status_code}"
+    # One canvas that can't be had, for whatever reason, is none to stop reading.
+    return NodeError(words, skip=True) if method.startswith("canvases.") else ConnectorError(words, permanent=True)

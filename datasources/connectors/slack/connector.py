@@ -24,7 +24,10 @@ from datasources.connectors.base import (
     Upsert,
 )
 from datasources.connectors.lines import Lines
+from datasources.connectors.shelf import Shelf
 from datasources.connectors.slack.about import ABOUT, NEEDED
+from datasources.connectors.slack.canvases import text_of
+from datasources.connectors.slack.choice import digest_of, kept
 from datasources.connectors.slack.client import Api, Said
 from datasources.connectors.slack.documents import Channel, Scribe
 from datasources.connectors.slack.estimate import estimate
@@ -34,8 +37,8 @@ from datasources.connectors.slack.listing import UNINVITED, Listing
 from datasources.connectors.slack.look import look
 from datasources.connectors.slack.messages import Taste, wanted
 from datasources.connectors.slack.names import Workspace, channels
-from datasources.connectors.slack.run import Position, Run, digest_of
-from datasources.connectors.slack.shelf import Shelf
+from datasources.connectors.slack.position import Position
+from datasources.connectors.slack.run import Run
 from datasources.ingestion.kinds import refuse_by_name
 
 
@@ -90,8 +93,10 @@ class Slack:
         return estimate(self._listing(chosen))
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
-        position = Position.read(cursor, digest_of(chosen, self.config), time.time())
-        yield from Run(self._listing(chosen), position).changes()
+        listing = self._listing(chosen)
+        lines = kept(listing.lines, self.config)
+        position = Position.read(cursor, lines, digest_of(chosen, self.config), time.time())
+        yield from Run(listing, position).changes()
 
     def look(self, external_ids: Sequence[str], chosen: Sequence[Chosen]) -> Iterator[Change]:
         yield from look(self._listing(chosen), external_ids)
@@ -105,6 +110,10 @@ class Slack:
         return heard(delivery, mirror=self.around.mirror)
 
     def _file(self, node: RemoteNode) -> Content:
+        if node.extra.get("canvas"):
+            canvas = node.external_id.rpartition(":")[2]
+            text = text_of(self.api, self.people, canvas, self.around.limits.file_bytes)
+            return Content(markdown=text, filename=f"{node.title}.md")
         name, url = str(node.extra.get("name") or node.title), str(node.extra.get("url") or "")
         if refused := refuse_by_name(name, node.size, self.around.limits):
             raise NodeError(refused.reason, skip=True)
@@ -120,6 +129,7 @@ class Slack:
             channel = Channel.of(self.api.call("conversations.info", channel=channel_id).get("channel") or {})
             if not channel.member:
                 raise NodeError(UNINVITED, skip=True)
+            yield from (change.node for change in self._listing(()).canvas(channel) if isinstance(change, Upsert))
             for day in history.days(channel.id, Span()):
                 yield from self._nodes_of(history.scribe, channel, day)
         except Said as said:

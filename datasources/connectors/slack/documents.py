@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import Any
 
 from datasources.connectors.base import Change, Delete, RemoteNode, Skipped, Upsert
+from datasources.connectors.slack.canvases import is_canvas
 from datasources.connectors.slack.messages import (
     Message,
     Taste,
@@ -37,7 +38,7 @@ LEFT_OUT = "Only messages of bots, which this source leaves out: it has a settin
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """``member``: the app is in it."""
+    """``member``: the app is in it. ``canvas``: the file id of the one in its own tab; empty where nothing is written there."""
 
     id: str
     name: str
@@ -45,6 +46,7 @@ class Channel:
     archived: bool = False
     member: bool = True
     created: datetime | None = None
+    canvas: str = ""
 
     @property
     def external_id(self) -> str:
@@ -57,6 +59,7 @@ class Channel:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Channel:
         """https://docs.slack.dev/reference/objects/conversation-object"""
+        canvas = (found.get("properties") or {}).get("canvas") or {}
         return cls(
             str(found.get("id") or ""),
             str(found.get("name") or found.get("id") or ""),
@@ -64,6 +67,7 @@ class Channel:
             bool(found.get("is_archived")),
             bool(found.get("is_member", True)),
             moment(found.get("created")),
+            "" if canvas.get("is_empty") else str(canvas.get("file_id") or ""),
         )
 
     def node(self, site: str, readers: tuple[str, ...] | None = None) -> RemoteNode:
@@ -135,12 +139,16 @@ class Scribe:
 
     def file(self, channel: Channel, file: Mapping[str, Any]) -> Change:
         """https://docs.slack.dev/reference/objects/file-object"""
-        node = self._file_node(channel, file)
+        node = self.node_of(channel, file)
         mode = str(file.get("mode") or "")
         if mode == "tombstone":
             return Delete(node.external_id)
         if mode == "hidden_by_limit":
             return Skipped(node, "The workspace's plan at Slack hides it")
+        if is_canvas(file) and file.get("file_access") != "access_denied":
+            return Upsert(node)
+        if mode == "list":
+            return Skipped(node, "Slack does not hand out lists as files: export it there as CSV, and upload that")
         if mode in ("external", "quip") or file.get("is_external"):
             where = str(file.get("external_type") or file.get("pretty_type") or "another place")
             return Skipped(node, f"It only links to {where}: connect the place where it lies")
@@ -156,28 +164,32 @@ class Scribe:
                     told.add(str(file["id"]))
                     yield self.file(channel, file)
 
-    def _file_node(self, channel: Channel, file: Mapping[str, Any]) -> RemoteNode:
+    def node_of(self, channel: Channel, file: Mapping[str, Any]) -> RemoteNode:
         name = str(file.get("name") or file.get("title") or file["id"])
         shared = moment(file.get("created") or file.get("timestamp"))
         edited = file.get("updated") or file.get("edit_timestamp") or file.get("timestamp") or ""
         size = file.get("size")
         user = str(file.get("user") or "")
+        canvas = is_canvas(file)
+        kind = "canvas" if canvas else str(file.get("filetype") or "")
+        title = name if "." in name and not canvas else file_name(file)
         return RemoteNode(
             f"file:{channel.id}:{file['id']}",
-            "file",
-            name if "." in name else file_name(file),
+            "page" if canvas else "file",
+            title if file.get("title") or not canvas else f"Canvas of #{channel.name}",
             channel.external_id,
             f"{edited}-{size}-{name}"[:200],
             url=str(file.get("permalink") or ""),
             author=self.names.person(user).name if user else "",
             created=shared,
             modified=moment(edited) or shared,
-            tags=(*channel.tags, *((str(file["filetype"]),) if file.get("filetype") else ())),
+            tags=(*channel.tags, *((kind,) if kind else ())),
             size=size if isinstance(size, int) else None,
             extra={
                 "url": str(file.get("url_private_download") or file.get("url_private") or ""),
                 "name": name,
                 "mime": str(file.get("mimetype") or ""),
+                **({"canvas": True} if canvas else {}),
             },
         )
 

@@ -19,12 +19,12 @@ ENOUGH = 500
 
 
 def estimate(listing: Listing) -> Estimate:
-    """Channels that the app has yet to join count as the average of those that it can look into."""
+    """Channels that the app has yet to join count as the average of those that it can look into; without any, it can't be told."""
     chosen = [channel for channel in listing.channels() if listing.takes(channel)]
     open_to_us = [channel for channel in chosen if channel.member]
     joinable = [c for c in chosen if not c.member and listing.join and not (c.private or c.archived)]
     if not open_to_us:
-        return Estimate(len(joinable), exact=False)
+        return Estimate(0, exact=False, untold=_untold(len(joinable)) if joinable else "")
     begun, documents, size, seen = time.monotonic(), 0.0, 0.0, 0
     step = max(1, len(open_to_us) // SAMPLES)
     for channel in open_to_us[::step]:
@@ -34,6 +34,13 @@ def estimate(listing: Listing) -> Estimate:
             break
     share = (len(open_to_us) + len(joinable)) / seen
     return Estimate(max(1, round(documents * share)), round(size * share), exact=False)
+
+
+def _untold(channels: int) -> str:
+    of = "one channel" if channels == 1 else f"{channels:,} channels"
+    return (
+        f"Slack shows what is in a channel only to those who joined it. The first sync joins {of}, and reads all of it."
+    )
 
 
 def _channel(listing: Listing, channel: Channel) -> tuple[float, float]:

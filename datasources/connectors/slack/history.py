@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from datasources.connectors.base import NodeError, RemoteNode
-from datasources.connectors.slack.client import Api, Said
+from datasources.connectors.shelf import Shelf
+from datasources.connectors.slack.client import Api, Page, Said
 from datasources.connectors.slack.documents import Channel, Scribe, Written, first_second, last_second
 from datasources.connectors.slack.messages import Message, day_of, is_notice, stamp, thread_of
-from datasources.connectors.slack.shelf import Shelf
 
 GONE = "It is no longer at Slack"
 
@@ -56,10 +57,11 @@ class History:
         self.scribe = scribe
         self.shelf = shelf
 
-    def pages(self, channel: str, span: Span) -> Iterator[list[Message]]:
-        ends = {"oldest": span.oldest, "latest": span.latest}
-        given = {key: value for key, value in ends.items() if value}
-        return self.api.pages("conversations.history", "messages", channel=channel, inclusive=True, **given)
+    def first(self, channel: str, span: Span) -> Page:
+        return self.api.page("conversations.history", "messages", **_asked(channel, span))
+
+    def pages(self, channel: str, span: Span, first: Page | None = None) -> Iterator[list[Message]]:
+        return self.api.pages("conversations.history", "messages", first, **_asked(channel, span))
 
     def days(self, channel: str, span: Span) -> Iterator[Day]:
         return self.days_of(self.pages(channel, span))
@@ -93,12 +95,12 @@ class History:
 
     def day(self, channel: Channel, day: Day) -> Written:
         written = self.scribe.day(channel, day.date, day.alone)
-        self.shelf.put(written)
+        self.shelf.put(written.node, written.text)
         return written
 
     def thread(self, channel: Channel, messages: Sequence[Message]) -> Written:
         written = self.scribe.thread(channel, messages)
-        self.shelf.put(written)
+        self.shelf.put(written.node, written.text)
         return written
 
     def text(self, node: RemoteNode) -> str:
@@ -133,7 +135,8 @@ class History:
         wanted = days.pop(date, [])
         for other, messages in days.items():
             if alone := self._day_of(other, messages).alone:
-                self.shelf.put(self.scribe.day(channel, other, alone))
+                written = self.scribe.day(channel, other, alone)
+                self.shelf.put(written.node, written.text)
         alone = self._day_of(date, wanted).alone
         return self.scribe.day(channel, date, alone) if alone else None
 
@@ -143,3 +146,8 @@ class History:
 
     def _day_of(self, date: str, messages: Sequence[Message]) -> Day:
         return Day(date, messages, self.scribe.taste.notices)
+
+
+def _asked(channel: str, span: Span) -> dict[str, Any]:
+    ends = {"oldest": span.oldest, "latest": span.latest}
+    return {"channel": channel, "inclusive": True} | {key: value for key, value in ends.items() if value}

@@ -8,7 +8,8 @@ from typing import Any
 
 from datasources.connectors.base import Change, Delete, Skipped, Upsert
 from datasources.connectors.lines import Lines, moment
-from datasources.connectors.slack.client import MissingScope, Said
+from datasources.connectors.slack.canvases import CANVAS
+from datasources.connectors.slack.client import NO_FILES, MissingScope, Said
 from datasources.connectors.slack.documents import Channel, first_second
 from datasources.connectors.slack.history import Day, History
 from datasources.connectors.slack.messages import Message, midnight
@@ -106,6 +107,22 @@ class Listing:
             yield from self.files(channel, messages)
         elif known:
             yield Delete(external_id)
+
+    def canvas(self, channel: Channel) -> Iterator[Change]:
+        """What is written in the channel's own tab: no message tells of it."""
+        if not channel.canvas:
+            return
+        bare = {"id": channel.canvas, "mimetype": CANVAS}
+        try:
+            file = self.history.api.call("files.info", file=channel.canvas).get("file") or {}
+            change = self.history.scribe.file(channel, {**bare, **file})
+        except MissingScope:
+            change = Skipped(self.history.scribe.node_of(channel, bare), NO_FILES)
+        except Said:
+            change = Delete(f"file:{channel.id}:{channel.canvas}")
+        node = change.node if isinstance(change, Upsert | Skipped) else None
+        if node is None or self.takes_in(channel, node.external_id, node.created):
+            yield change
 
     def files(self, channel: Channel, messages: Sequence[Message]) -> Iterator[Change]:
         for change in self.history.scribe.files(channel, messages):

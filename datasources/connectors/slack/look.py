@@ -68,7 +68,8 @@ def _file(listing: Listing, channel: Channel, external_id: str, name: str) -> It
         yield Delete(external_id)
         return
     where = [key for shares in (file.get("shares") or {}).values() for key in shares]
-    if channel.id not in [*where, *(file.get("channels") or []), *(file.get("groups") or [])]:
+    shared = [*where, *(file.get("channels") or []), *(file.get("groups") or [])]
+    if channel.id not in shared and name != channel.canvas:
         yield Delete(external_id)
     else:
         change = listing.history.scribe.file(channel, {"id": name, **file})

@@ -15,7 +15,7 @@ ABOUT = About(
             steps=(
                 "In Slack, as an owner or admin, open the workspace's settings at slack.com/services/export.",
                 "Choose the dates (Entire history takes all) and start the export; Slack mails when it is ready.",
-                "Download the zip and drop it here as it is. A newer export takes the place of an older one.",
+                "Download the zip; the next step takes it as it is. A newer export takes the place of an older one.",
             ),
         ),
     ),

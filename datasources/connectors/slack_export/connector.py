@@ -30,11 +30,11 @@ from datasources.connectors.base import (
     Upsert,
 )
 from datasources.connectors.lines import Lines, moment
+from datasources.connectors.shelf import Shelf
+from datasources.connectors.slack.choice import digest_of
 from datasources.connectors.slack.documents import Channel, Scribe
 from datasources.connectors.slack.history import GONE
 from datasources.connectors.slack.messages import Taste
-from datasources.connectors.slack.run import digest_of
-from datasources.connectors.slack.shelf import Shelf
 from datasources.connectors.slack_export.about import ABOUT
 from datasources.connectors.slack_export.archive import ExportArchive
 from datasources.connectors.slack_export.reading import Reading, taken

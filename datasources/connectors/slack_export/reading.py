@@ -8,9 +8,9 @@ from typing import Any
 
 from datasources.connectors.base import Change, Delete, NodeError, RemoteNode, Skipped, Upsert
 from datasources.connectors.lines import Lines
+from datasources.connectors.shelf import Shelf
 from datasources.connectors.slack.documents import Channel, Scribe, Written
 from datasources.connectors.slack.messages import Message, files_of, is_notice, stamp
-from datasources.connectors.slack.shelf import Shelf
 from datasources.connectors.slack_export.archive import ExportArchive
 
 NOT_INSIDE = "The export holds only a link to this file: connect Slack itself, or upload the file"
@@ -128,5 +128,5 @@ def _thread(message: Message) -> str:
 
 def _kept(written: Written, shelf: Shelf | None) -> Change:
     if shelf is not None:
-        shelf.put(written)
+        shelf.put(written.node, written.text)
     return written.told()

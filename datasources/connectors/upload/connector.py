@@ -39,6 +39,7 @@ from datasources.connectors.files import (
     split_archive,
 )
 from datasources.connectors.upload.about import ABOUT
+from datasources.connectors.weighing import Tally
 from datasources.ingestion.kinds import is_archive_name
 
 
@@ -78,7 +79,10 @@ class Upload:
         selected = Selected(chosen)
         files = [file for file in self._files().values() if selected.enters(file.path)]
         exact = not any(is_archive_name(file.path) for file in files)
-        return Estimate(len(files), sum(file.size for file in files), exact)
+        tally = Tally(self.around.limits)
+        for file in files:
+            tally.add(name_of(file.path), file.size)
+        return tally.estimate(exact=exact)
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
         selected = Selected(chosen)

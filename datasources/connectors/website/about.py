@@ -55,5 +55,7 @@ ABOUT = About(
             help="If robots.txt asks for more, that counts, up to 10 seconds.",
         ),
     ),
+    # A site is walked page by page each time: not every quarter of an hour.
+    schedules=("off", "hourly", "daily"),
     unit="pages",
 )

@@ -22,6 +22,7 @@ from datasources.connectors.base import (
 )
 from datasources.connectors.files import natural
 from datasources.connectors.lines import Lines
+from datasources.connectors.shelf import Shelf
 from datasources.connectors.website import pages, sitemap
 from datasources.connectors.website.about import ABOUT
 from datasources.connectors.website.addresses import DIR, Site, is_read
@@ -40,6 +41,7 @@ class Website:
         self.config, self.around = config, around
         self.site = Site(str(config.get("base_url") or ""), str(config.get("scope") or "below"))
         self.getter = Getter(around, _pace(config.get("pace")))
+        self._shelf = Shelf()
 
     def test(self) -> TestResult:
         page = self._start()
@@ -81,9 +83,11 @@ class Website:
         return Estimate(documents)
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
-        return self._crawl(chosen).changes(cursor)
+        return Crawl(self.getter, self.site, Lines(chosen), self.config, self._shelf).changes(cursor)
 
     def fetch(self, node: RemoteNode) -> Content:
+        if (text := self._shelf.take(node)) is not None:
+            return Content(markdown=text, filename=f"{node.title}.md")
         try:
             got = self.getter.get(node.external_id, self.site.own)
         except Refused as refused:

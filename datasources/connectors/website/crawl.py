@@ -27,10 +27,13 @@ from datasources.connectors.base import (
 )
 from datasources.connectors.files import Patterns
 from datasources.connectors.lines import Lines
+from datasources.connectors.shelf import Shelf
 from datasources.connectors.website import pages, sitemap
 from datasources.connectors.website.addresses import DIR, FILES, Site, is_read
 from datasources.connectors.website.documents import LOGIN, is_page, page_node, refusal_of_file, version_of
 from datasources.connectors.website.fetching import Getter, Got, Refused, SlowDown
+from datasources.connectors.website.memory import known_of
+from datasources.connectors.website.pages import Page
 from datasources.connectors.website.progress import Progress, digest, from_cursor
 from datasources.ingestion.results import too_large
 
@@ -44,8 +47,11 @@ _PROBE = "atrium-no-such-page-7f3a91"
 
 
 class Crawl:
-    def __init__(self, getter: Getter, site: Site, lines: Lines, config: Mapping[str, Any]) -> None:
-        self.getter, self.site, self.lines = getter, site, lines
+    def __init__(
+        self, getter: Getter, site: Site, lines: Lines, config: Mapping[str, Any], shelf: Shelf | None = None
+    ) -> None:
+        """``shelf``: takes the texts that are new, for the fetch that follows."""
+        self.getter, self.site, self.lines, self.shelf = getter, site, lines, shelf
         self.patterns = Patterns(config)
         self.depth = _number(config.get("depth"), 5)
         self.limit = _number(config.get("pages"), 2000)
@@ -165,12 +171,18 @@ class Crawl:
             got = self.getter.get(address, self.site.own, method="HEAD")
             if got.status == 200 and version_of(got) and not is_page(got):
                 return got
-        return self.getter.get(address, self.site.own)
+        known = self.progress.pages.get(address)
+        return self.getter.get(address, self.site.own, condition=known.condition if known else None)
 
     def _got(self, address: str, depth: int, got: Got) -> Iterator[Change]:
         final, start = got.address, address == self.site.start
         if start:
             _refuse_closed_start(self.site.start, got)
+        if got.status == 304 and final == address and (known := self.progress.pages.get(address)):
+            yield from self._read(address, depth, known.page, known.got(address))
+            return
+        if got.status not in (200, 304) and got.status < 500:
+            self.progress.pages.pop(address, None)
         if got.status in (404, 410):
             yield Delete(address)
             return
@@ -200,6 +212,23 @@ class Crawl:
         if not start and (page.says_missing() or (page.markdown and page.digest() == self._missing_digest())):
             yield from self._skip(final, MISSING)
             return
+        self._remember(address, page, got)
+        yield from self._read(address, depth, page, got)
+
+    def _remember(self, address: str, page: Page, got: Got) -> None:
+        """For the next walk; not where the address led elsewhere, whose version says nothing about the way there."""
+        own = dict.fromkeys(filter(None, map(self.site.own, page.links))) if page.follow else {}
+        known = known_of(page, got, tuple(own)) if got.address == address else None
+        before = self.progress.pages.pop(address, None)
+        if known is not None:
+            self.progress.pages[address] = known
+        same = known is not None and before is not None and before.condition == known.condition
+        if self.shelf is not None and page.markdown and not same and len(got.body) <= pages.LARGEST:
+            self.shelf.put(page_node(got.address, None, page, got), page.markdown)
+
+    def _read(self, address: str, depth: int, page: Page, got: Got) -> Iterator[Change]:
+        """A page that is one: what it links to, and whether it comes in. Its text is not looked at any more."""
+        final = got.address
         canonical = self.site.own(page.canonical) if page.canonical else ""
         if page.follow and self.sitemap != "only":
             for link in page.links:

@@ -63,13 +63,25 @@ class Getter:
         self._next: dict[str, float] = {}
         self._robots: dict[str, Protego] = {}
 
-    def get(self, address: str, allowed: Callable[[str], str], *, method: str = "GET", limit: int | None = None) -> Got:
-        """``allowed``: in whose spelling an address is followed; empty where not. Raises Refused or ConnectorError."""
+    def get(
+        self,
+        address: str,
+        allowed: Callable[[str], str],
+        *,
+        method: str = "GET",
+        limit: int | None = None,
+        condition: Mapping[str, str] | None = None,
+    ) -> Got:
+        """``allowed``: in whose spelling an address is followed; empty where not. Raises Refused or ConnectorError.
+
+        ``condition``: more headers, for this address alone and none that it leads to; the answer may then be a 304.
+        """
         at = address
         for _ in range(_MOST_STEPS + 1):
             if not self.robots(at).can_fetch(at, AGENT):
                 raise Refused("The site's robots.txt asks not to read it")
-            got = self._once(at, method, self.around.limits.file_bytes if limit is None else limit)
+            most = self.around.limits.file_bytes if limit is None else limit
+            got = self._once(at, method, most, condition if at == address else None)
             if got.status not in (301, 302, 303, 307, 308) or not got.headers.get("Location"):
                 return got
             target = normalized(got.headers["Location"], at)
@@ -96,13 +108,14 @@ class Getter:
             self._robots[home] = Protego.parse(text)
         return self._robots[home]
 
-    def _once(self, address: str, method: str, limit: int) -> Got:
+    def _once(self, address: str, method: str, limit: int, condition: Mapping[str, str] | None = None) -> Got:
         host = urlsplit(address).netloc
         self._wait(host)
         with told(host):
             try:
+                headers = {**_HEADERS, **(condition or {})}
                 response = self._session().request(
-                    method, address, headers=_HEADERS, timeout=TIMEOUT, allow_redirects=False, stream=True
+                    method, address, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
                 )
             except AddressRefused as error:
                 raise Refused(str(error)) from error

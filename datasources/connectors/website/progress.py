@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasources.connectors.base import Cursor
+from datasources.connectors.website.memory import Known, packed, unpacked
 
 _MOST_CURSOR = 128 * 1024
 _SIZE = 8
@@ -22,7 +23,10 @@ def digest(address: str) -> bytes:
 
 @dataclass
 class Progress:
-    """``known``: waiting or asked. ``whole``: nothing failed that did not fail in the last run too."""
+    """``known``: waiting or asked. ``whole``: nothing failed that did not fail in the last run too.
+
+    ``pages``: what is known of pages by their address, of this walk or else of the last.
+    """
 
     waiting: deque[tuple[str, int]] = field(default_factory=deque)
     asked: int = 0
@@ -32,6 +36,7 @@ class Progress:
     whole: bool = True
     failing: set[str] = field(default_factory=set)
     failed_before: set[str] = field(default_factory=set)
+    pages: dict[str, Known] = field(default_factory=dict)
 
     def is_new(self, address: str) -> bool:
         """Whether it was not read yet; from now on it was."""
@@ -56,22 +61,31 @@ class Progress:
             "failing": sorted(self.failing),
             "failed_before": sorted(self.failed_before),
         }
-        packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
+        crawl = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
         done = base64.b64encode(b"".join(sorted(self.done))).decode()
-        return {"crawl": packed, "done": done} if len(packed) + len(done) < _MOST_CURSOR else None
+        left = _MOST_CURSOR - len(crawl) - len(done)
+        if left <= 0:
+            return None
+        # Only as much of the memory as is quick to write every few pages; it saves time, and loses nothing.
+        pages = packed(self.pages, left)
+        return {"crawl": crawl, "done": done, **({"pages": pages} if pages else {})}
 
     def end(self) -> dict[str, Any]:
         """The cursor after a walk."""
-        return {"failing": sorted(self.failing)} if self.failing else {}
+        asked = {address: known for address, known in self.pages.items() if digest(address) in self.done}
+        pages = packed(asked)
+        failing = {"failing": sorted(self.failing)} if self.failing else {}
+        return {**failing, **({"pages": pages} if pages else {})}
 
 
 def from_cursor(cursor: Cursor) -> Progress:
     """Of a walk that was broken off, or of a new one after the last."""
+    pages = unpacked(str(cursor.get("pages") or ""))
     if "crawl" not in cursor:
-        return Progress(failed_before=set(cursor.get("failing") or ()))
+        return Progress(failed_before=set(cursor.get("failing") or ()), pages=pages)
     state = json.loads(zlib.decompress(base64.b64decode(cursor["crawl"])))
-    packed = base64.b64decode(cursor["done"])
-    done = {packed[at : at + _SIZE] for at in range(0, len(packed), _SIZE)}
+    joined = base64.b64decode(cursor["done"])
+    done = {joined[at : at + _SIZE] for at in range(0, len(joined), _SIZE)}
     waiting = deque((str(address), int(depth)) for address, depth in state["waiting"])
     return Progress(
         waiting,
@@ -82,4 +96,5 @@ def from_cursor(cursor: Cursor) -> Progress:
         state["whole"],
         set(state["failing"]),
         set(state["failed_before"]),
+        pages,
     )

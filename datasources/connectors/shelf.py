@@ -7,16 +7,15 @@ import zlib
 from collections import OrderedDict
 
 from datasources.connectors.base import RemoteNode
-from datasources.connectors.slack.documents import Written
 
 MOST_BYTES = 32 * 1024 * 1024
 _OVERHEAD = 400
 
 
 class Shelf:
-    """Version and compressed text by external id. Without it every day and thread would be asked for twice.
+    """Version and compressed text by external id. Without it what was listed would be asked for twice.
 
-    What does not fit pushes out what was put first; it is then fetched from Slack.
+    What does not fit pushes out what was put first; it is then fetched from the vendor.
     """
 
     def __init__(self, most: int = MOST_BYTES) -> None:
@@ -25,11 +24,11 @@ class Shelf:
         self._texts: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self._bytes = 0
 
-    def put(self, written: Written) -> None:
-        packed = zlib.compress(written.text.encode("utf-8", "surrogatepass"), 1)
+    def put(self, node: RemoteNode, text: str) -> None:
+        packed = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
         with self._lock:
-            self._drop(written.node.external_id)
-            self._texts[written.node.external_id] = (written.node.version, packed)
+            self._drop(node.external_id)
+            self._texts[node.external_id] = (node.version, packed)
             self._bytes += len(packed) + _OVERHEAD
             while self._bytes > self._most:
                 self._drop(next(iter(self._texts)))
