@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from assistants.errors import Refused
 from assistants.likeness import rounds
 from assistants.models import Assistant, AssistantVersion, LivePart
@@ -47,8 +49,12 @@ def editable(assistant: Assistant, by: User) -> Assistant:
 
 
 def go_live(assistant: Assistant, version: AssistantVersion) -> None:
-    """From now on people run ``version``. The row is saved with whatever else was set on it."""
+    """From now on people run ``version``: its owners alone, where the assistant is personal. The row is saved with whatever
+    else was set on it."""
     assistant.live = version
+    if assistant.scope != Assistant.Scope.PERSONAL and version.went_live is None:
+        version.went_live = timezone.now()
+        version.save(update_fields=["went_live"])
     parts = parts_of(version)
     assistant.reads = list(dict.fromkeys(source for source, _node in parts))
     assistant.save()

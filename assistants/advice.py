@@ -141,6 +141,7 @@ def _wide(membership: Membership, draft: Draft, assistant: Assistant | None) -> 
     """How many pages it searches, as far as the editor may read them, and where its answers were really found."""
     readable = readable_branches(membership)
     nodes = Node.objects.filter(within(readable), workspace=membership.workspace_id, status=Node.Status.INDEXED)
+    nodes = nodes.exclude(gone=Node.Gone.AGREED)
     if draft.branches is not None:
         nodes = nodes.filter(within(draft.branches))
     if draft.branches == () or (pages := nodes[: COUNTED + 1].count()) <= WIDE:

@@ -17,7 +17,7 @@ from assistants.models import Assistant, AssistantVersion, Message
 from datasources.access import readable_branches
 from datasources.retrieval.types import Branch
 from portal.models import Budget, Membership
-from portal.prepared import Prepared
+from portal.prepared import Pair, Prepared
 
 _SOME, _SOMEWHERE = 1_000_000_007, UUID(int=1)
 
@@ -40,6 +40,24 @@ def fresh(membership: Membership) -> Membership:
     return found
 
 
+def fresh_with(membership: Membership, assistant: Assistant | UUID | str | None) -> tuple[Membership, list[Assistant]]:
+    """``fresh``, and what ``choose`` would look for: a row or none. One query. Raises Refused."""
+    who = (membership.workspace_id, membership.user_id)
+    if isinstance(assistant, str):
+        found, row = _FRESH_BY_HANDLE.first([membership.pk], [*who, assistant])
+    elif assistant is not None:
+        found, row = _FRESH_BY_ID.first([membership.pk], [*who, _id_of(assistant)])
+    else:
+        found, row = _FRESH_BY_DEFAULT.first([membership.pk], who)
+    if found is None:
+        raise Refused("not_found", "You are not in this workspace any more.")
+    return found, [row] if row else []
+
+
+def _id_of(assistant: Assistant | UUID) -> UUID:
+    return assistant if isinstance(assistant, UUID) else assistant.pk
+
+
 def _fresh(membership: UUID) -> QuerySet[Membership]:
     rows = Membership.objects.active().filter(pk=membership).order_by()
     # Whether any budget is to be looked for costs no question of its own.
@@ -60,6 +78,7 @@ _BY_HANDLE = Prepared(
     lambda w, u, handle: _runnable(w, u).filter(handle__iexact=handle), _SOMEWHERE, _SOME, "some-handle"
 )
 _BY_ID = Prepared(lambda w, u, id: _runnable(w, u).filter(pk=id), _SOMEWHERE, _SOME, UUID(int=2))
+_FRESH_BY_DEFAULT, _FRESH_BY_HANDLE, _FRESH_BY_ID = (Pair(_FRESH, one) for one in (_DEFAULT, _BY_HANDLE, _BY_ID))
 
 
 def question_of(answer: Message) -> Message | None:
@@ -109,10 +128,12 @@ def _mentioned(asker: Membership, content: str) -> list[Choice]:
     return [Choice(row, row.runs_for(asker), branches) for row in found]
 
 
-def choose(membership: Membership, assistant: Assistant | UUID | str | None) -> Choice:
+def choose(
+    membership: Membership, assistant: Assistant | UUID | str | None, rows: list[Assistant] | None = None
+) -> Choice:
     """The assistant that was asked, by row, id or handle, as this person may run it; without one the default of their spaces, else
-    the workspace's, else the plain one. One query, and one more for each default of a space that is not for them. Raises
-    Refused."""
+    the workspace's, else the plain one. One query, or none where ``rows`` are there from ``fresh_with``, and one more for each
+    default of a space that is not for them. Raises Refused."""
 
     @cache
     def branches() -> tuple[Branch, ...]:
@@ -120,28 +141,32 @@ def choose(membership: Membership, assistant: Assistant | UUID | str | None) -> 
 
     who = (membership.workspace_id, membership.user_id)
     if assistant is None:
-        found = _by_default(membership, branches)
+        found = _by_default(membership, branches, rows)
         if found is None:
             return Choice(None, None, branches)
     else:
-        if isinstance(assistant, str):
+        if rows is not None:
+            found = rows[0] if rows else None
+        elif isinstance(assistant, str):
             found = _BY_HANDLE.first(*who, assistant)
         else:
-            found = _BY_ID.first(*who, assistant if isinstance(assistant, UUID) else assistant.pk)
+            found = _BY_ID.first(*who, _id_of(assistant))
         if found is None or not found.offered_to(membership, branches):
             name = str(assistant).removeprefix("@")[:40]
             raise Refused("not_found", f"@{name} is not offered to you, or not any more. Choose another assistant.")
     return Choice(found, found.runs_for(membership), branches)
 
 
-def _by_default(membership: Membership, branches: Callable[[], tuple[Branch, ...]]) -> Assistant | None:
+def _by_default(
+    membership: Membership, branches: Callable[[], tuple[Branch, ...]], rows: list[Assistant] | None
+) -> Assistant | None:
     """Restricted spaces first: what was chosen for few knows them better than what was chosen for all."""
     who = (membership.workspace_id, membership.user_id)
     for of_space in _space_defaults(membership):
         found = _BY_ID.first(*who, of_space)
         if found is not None and found.offered_to(membership, branches):
             return found
-    found = _DEFAULT.first(*who)
+    found = _DEFAULT.first(*who) if rows is None else next(iter(rows), None)
     return found if found is not None and found.offered_to(membership, branches) else None
 
 

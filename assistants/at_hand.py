@@ -13,6 +13,8 @@ from portal.models import Membership
 
 MOST_KEPT, MOST_RECENT = 12, 4
 RECENT_DAYS = 30
+_SHOWN = [f"{version}__{field}" for version in ("live", "latest") for field in ("name", "emoji", "colour", "picture")]
+"""Of either version; no more is read, as it is on every page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def at_hand(membership: Membership) -> AtHand:
     if not kept and not recent:
         return AtHand([], [])
     rows = Assistant.objects.visible_to(membership).filter(pk__in=[*kept, *recent])
-    found = {row.pk: row for row in rows.select_related("live__picture", "latest__picture")}
+    found = {row.pk: row for row in rows.select_related("live", "latest").only("handle", *_SHOWN)}
     shown = {key: (row, version) for key, row in found.items() if (version := row.runs_for(membership)) is not None}
     return AtHand(
         [shown[key] for key in kept if key in shown], [shown[key] for key in recent if key in shown][:MOST_RECENT]

@@ -9,12 +9,14 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from assistants.differences import Change, differences
+from assistants.insight.of_one import Comment, comments
 from assistants.models import Assistant, AssistantVersion, Feedback, UseDay, VettingRequest
 from assistants.needs import in_words, spaces_needed
 from assistants.reads import Reads, names_for, what_it_reads
 from portal.models import Membership
 
 DAYS = 30
+MOST_COMMENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """``before``: what was vetted last, None where nothing was; ``newer``: what was saved after the version in question."""
+    """``before``: what was vetted last, None where nothing was; ``newer``: what was saved after the version in question.
+
+    ``comments``: the newest thumbs that say more than up or down, as the page on its use shows them.
+    """
 
     version: AssistantVersion
     before: AssistantVersion | None
@@ -39,6 +44,7 @@ class Considered:
     reads: Reads
     needs: list[str]
     use: Use
+    comments: list[Comment]
 
 
 def considered(assistant: Assistant, version: AssistantVersion, reader: Membership) -> Considered:
@@ -53,6 +59,7 @@ def considered(assistant: Assistant, version: AssistantVersion, reader: Membersh
         reads=what_it_reads(reader, version),
         needs=in_words(spaces_needed(version), reader),
         use=use_of(assistant),
+        comments=comments(reader, assistant, timezone.now() - timedelta(days=DAYS))[:MOST_COMMENTS],
     )
 
 

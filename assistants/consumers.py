@@ -11,7 +11,8 @@ JSON both ways. What the page sends (``ref`` is its own and comes back in the re
 "ref": any?}``
 ``{"edit": question, "content": …, "narrow"?, "ref"?}``                asks anew in the question's place
 ``{"again": answer, "credential": id?, "model": …?, "ref"?}``          a second answer
-``{"try": content, "fields": {…}, "history": [{role, text}], "ref"?}`` an answer from a draft (fields of a version)
+``{"try": content, "fields": {…}, "history": [{role, text}],           an answer from a draft (fields of a version);
+"assistant": handle?, "ref"?}``                                        ``assistant``: which it is a draft of
 ``{"stop": answer}``
 ====================================================================  =================================================
 
@@ -46,7 +47,7 @@ from assistants.answering.spec import Said
 from assistants.drafts import checked_fields, must_be_offered
 from assistants.errors import Refused
 from assistants.following import follow
-from assistants.models import Conversation, Message
+from assistants.models import Assistant, Conversation, Message
 from assistants.planning import conversation_of
 from assistants.runs import notices, runner
 from datasources import narrowing
@@ -175,8 +176,8 @@ class AnswersConsumer(AsyncWebsocketConsumer):
 
     async def _try(self, frame: dict[str, Any]) -> None:
         access.require(self.membership, "assistant.edit")
-        fields = await in_database(self._draft, frame)
-        trial = await conversations.try_draft(self.membership, fields, _text(frame, "try"), _history(frame))
+        fields, of = await in_database(self._draft, frame)
+        trial = await conversations.try_draft(self.membership, fields, _text(frame, "try"), _history(frame), of=of)
         await self._say({"trying": str(trial), "ref": frame.get("ref")})
         self._start_following(trial, 0)
 
@@ -206,16 +207,28 @@ class AnswersConsumer(AsyncWebsocketConsumer):
             raise Refused("not_found", "There is no such credential.")
         return found
 
-    def _draft(self, frame: dict[str, Any]) -> dict[str, Any]:
+    def _draft(self, frame: dict[str, Any]) -> tuple[dict[str, Any], UUID | None]:
         fields = frame.get("fields")
         if not isinstance(fields, dict):
             raise Refused("invalid", "fields holds what the draft is made of.")
         try:
-            checked = checked_fields(self.membership, fields)
-            must_be_offered(self.membership, checked)
-            return checked
+            row = self._draft_of(frame)
+            latest = row.latest if row else None
+            checked = checked_fields(self.membership, fields, kept=latest.knowledge if latest else None)
+            must_be_offered(self.membership, checked, latest)
+            return checked, row.pk if row else None
         except ValidationError as error:
             raise Refused("invalid", " ".join(error.messages)) from error
+
+    def _draft_of(self, frame: dict[str, Any]) -> Assistant | None:
+        """The assistant that a draft is one of, if it says so: one that this person may change."""
+        if not frame.get("assistant"):
+            return None
+        rows = Assistant.objects.editable_by(self.membership).select_related("latest__credential")
+        row = rows.filter(handle__iexact=_text(frame, "assistant")).first()
+        if row is None:
+            raise Refused("not_found", "There is no such assistant that you may change.")
+        return row
 
     # Sending.
 

@@ -1,4 +1,4 @@
-"""What people do in conversations: ask, edit, ask again, stop, choose a branch, share, say what an answer was worth.
+"""What people do in conversations: ask, edit, ask again, stop, choose a branch, share, delete.
 
 Each verb comes blocking; ``aask`` and its like, for the event loop, let the model begin while the question is being saved.
 All raise Refused with a sentence and a code.
@@ -20,8 +20,8 @@ from assistants.answerers import choose
 from assistants.answering.spec import Said
 from assistants.errors import Refused
 from assistants.likeness import rounds
-from assistants.models import Assistant, Conversation, Feedback, Message
-from assistants.runs import notices, runner
+from assistants.models import Assistant, Conversation, Message
+from assistants.runs import notices, remote, runner
 from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import BUSY, Run
 from assistants.runs.saving import LEASE
@@ -127,11 +127,19 @@ async def aask_again(
 
 
 async def try_draft(
-    membership: Membership, fields: Mapping[str, Any], content: str, history: Iterable[Said] = ()
+    membership: Membership,
+    fields: Mapping[str, Any],
+    content: str,
+    history: Iterable[Said] = (),
+    *,
+    of: UUID | None = None,
 ) -> UUID:
-    """Answer from a draft that is not saved. Gives an id to follow, for its asker alone; it counts nowhere."""
-    plan = await in_database(planning.plan_trial, membership, fields, content, tuple(history))
-    return (await _run(plan)).id
+    """Answer from a draft that is not saved. Gives an id to follow, for its asker alone. It counts as nobody's use; what it
+    costs is on the budget of the assistant that it is a draft ``of``, too."""
+    plan = await in_database(planning.plan_trial, membership, fields, content, tuple(history), of=of)
+    run = await _run(plan)
+    await remote.place_trial(run.id, membership.user_id, runner.Runner.here().worker)
+    return run.id
 
 
 def ask_next(membership: Membership, answer: Message) -> Asked:
@@ -225,7 +233,7 @@ def _rows(plan: Plan) -> Rows:
 
 def stop(membership: Membership, answer: Message) -> None:
     """End it, wherever it runs; what was written stays. Harmless when it has ended."""
-    _require_owner(membership, answer.conversation)
+    require_owner(membership, answer.conversation)
     Message.objects.filter(pk=answer.pk, status__in=Message.OPEN).update(stop_requested=True)
     if not stop_here(membership, answer.pk):
         worker = Message.objects.filter(pk=answer.pk).values_list("worker", flat=True).first()
@@ -233,12 +241,21 @@ def stop(membership: Membership, answer: Message) -> None:
 
 
 def stop_here(membership: Membership, answer: UUID) -> bool:
-    """Stop a run of this process that this person started, trials too; says whether there was one. From any thread."""
+    """Stop a run of this process that this person started; says whether there was one. From any thread."""
     run = runner.find(answer)
     if run is None or run.plan.asker.user_id != membership.user_id:
         return False
     run.loop.call_soon_threadsafe(run.stop)
     return True
+
+
+def stop_trial(membership: Membership, trial: UUID) -> bool:
+    """End a trial that this person started, wherever it runs; says whether there was one. Harmless when it has ended."""
+    if stop_here(membership, trial):
+        return True
+    worker = remote.worker_of_trial(trial, membership.user_id)
+    notices.ask_to_stop(worker, trial)
+    return bool(worker)
 
 
 async def astop(membership: Membership, answer: UUID) -> None:
@@ -273,7 +290,7 @@ def answer_of(membership: Membership, message: UUID | str) -> Message:
     return found
 
 
-def _require_owner(membership: Membership, conversation: Conversation) -> None:
+def require_owner(membership: Membership, conversation: Conversation) -> None:
     if conversation.owner_id != membership.user_id or conversation.workspace_id != membership.workspace_id:
         raise Refused("not_yours", "Only the person who began this conversation can do that.")
 
@@ -302,7 +319,7 @@ def siblings(message: Message) -> list[UUID]:
 
 def choose_branch(membership: Membership, message: Message) -> Message:
     """Show the branch through this message, down to its newest end. Gives the new head."""
-    _require_owner(membership, message.conversation)
+    require_owner(membership, message.conversation)
     rows = Message.objects.filter(conversation=message.conversation_id).order_by("created", "pk")
     # The newest child of each, as later rows replace earlier ones.
     children = dict(rows.values_list("parent_id", "pk"))
@@ -328,7 +345,7 @@ def share(
 
     What they see of its sources is only what they may read themselves.
     """
-    _require_owner(membership, conversation)
+    require_owner(membership, conversation)
     if people is not None:
         ids = {user.pk for user in people} - {membership.user_id}
         inside = Membership.objects.active().filter(workspace=conversation.workspace_id, user__in=ids)
@@ -355,66 +372,19 @@ def share(
 @transaction.atomic
 def delete_conversation(membership: Membership, conversation: Conversation) -> None:
     """It is gone, for everybody that it was shared with too, and with it what they thought of it. An answer under way ends."""
-    _require_owner(membership, conversation)
+    require_owner(membership, conversation)
     for answer in conversation.messages.filter(status__in=Message.OPEN):
         stop(membership, answer)
     judged = conversation.messages.filter(feedback__isnull=False, assistant__isnull=False)
     assistants = set(judged.values_list("assistant", flat=True))
     rounds.forgotten(conversation)
+    # What it was about is nobody's but its owner's: no title.
+    audit.record(
+        "conversation.delete",
+        workspace=conversation.workspace,
+        actor=membership.user,
+        before={"conversation": str(conversation.pk), "messages": conversation.messages.count()},
+    )
     conversation.delete()
     for assistant in assistants:
         events.send(events.AnswerJudged(conversation.workspace_id, assistant))
-
-
-# ---- Feedback ----------------------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def give_feedback(
-    membership: Membership,
-    answer: Message,
-    *,
-    up: bool,
-    reason: str = "",
-    comment: str = "",
-    include_conversation: bool = False,
-) -> Feedback:
-    """One person's thumb on one answer; a second one changes the first. It names the version that answered.
-
-    ``include_conversation`` lets those who improve the assistant read along; only the conversation's owner can give that.
-    """
-    if answer.role != Message.Role.ASSISTANT:
-        raise Refused("invalid", "Only an answer can be judged.")
-    if answer.status in Message.OPEN:
-        raise Refused("answer_running", "Wait until the answer is there.")
-    if reason and reason not in Feedback.Reason.values:
-        raise Refused("invalid", f"Unknown reason {reason!r}; it takes one of {', '.join(Feedback.Reason.values)}.")
-    if len(comment) > 2000:
-        raise Refused("too_long", "Keep the comment under 2,000 characters.")
-    if include_conversation:
-        _require_owner(membership, answer.conversation)
-    feedback, _ = Feedback.objects.update_or_create(
-        message=answer,
-        user_id=membership.user_id,
-        defaults={
-            "version_id": answer.version_id,
-            "up": up,
-            "reason": "" if up else reason,
-            "comment": comment.strip(),
-            "include_conversation": include_conversation,
-        },
-    )
-    _judged(membership, answer)
-    return feedback
-
-
-@transaction.atomic
-def take_feedback_back(membership: Membership, answer: Message) -> None:
-    Feedback.objects.filter(message=answer, user=membership.user_id).delete()
-    _judged(membership, answer)
-
-
-def _judged(membership: Membership, answer: Message) -> None:
-    if answer.assistant_id:
-        rounds.judged(answer)
-        events.send(events.AnswerJudged(membership.workspace_id, answer.assistant_id))

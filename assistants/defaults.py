@@ -19,7 +19,7 @@ CHOOSING = "choose who answers by default"
 @transaction.atomic
 def set_default(workspace: Workspace, assistant: Assistant | None, by: User) -> None:
     """Who answers in the workspace; none is the plain one, which searches all that its reader may read. Raises Refused."""
-    require_admin(workspace, by, CHOOSING)
+    _choosing(workspace, by)
     if assistant is not None:
         assistant = _here(assistant, workspace)
         if assistant.scope != Assistant.Scope.WORKSPACE:
@@ -35,7 +35,7 @@ def set_default(workspace: Workspace, assistant: Assistant | None, by: User) -> 
 def set_space_default(space: Space, assistant: Assistant | None, by: User) -> None:
     """Who answers people of the space; none leaves it to the workspace. It has to be vetted, or published with nothing needed
     but what the space and the open ones read. Raises Refused."""
-    require_admin(space.workspace, by, CHOOSING)
+    _choosing(space.workspace, by)
     if assistant is not None:
         assistant = _here(assistant, space.workspace)
         _require_within(assistant, space)
@@ -46,6 +46,19 @@ def set_space_default(space: Space, assistant: Assistant | None, by: User) -> No
     else:
         SpaceDefault.objects.update_or_create(space=space, defaults={"assistant": assistant})
     _record(space.workspace, by, assistant, space, before)
+
+
+@transaction.atomic
+def clear_defaults(assistant: Assistant, by: User) -> Assistant:
+    """It answers only where it is chosen: no default any more, of the workspace and of any space. Raises Refused."""
+    _choosing(assistant.workspace, by)
+    assistant = locked(assistant)
+    if assistant.is_default:
+        set_default(assistant.workspace, None, by)
+    for row in SpaceDefault.objects.filter(assistant=assistant).select_related("space__workspace"):
+        set_space_default(row.space, None, by)
+    assistant.refresh_from_db(fields=["is_default"])
+    return assistant
 
 
 def drop_defaults(assistant: Assistant) -> None:
@@ -62,6 +75,13 @@ def defaults_of_member() -> QuerySet[SpaceDefault]:
     rows = SpaceDefault.objects.filter(space__workspace=OuterRef("workspace"))
     rows = rows.filter(Q(space__kind=Space.Kind.OPEN) | Exists(listed))
     return rows.order_by(open_first, "space__name", "pk")
+
+
+def _choosing(workspace: Workspace, by: User) -> None:
+    """An admin, and one at a time in a workspace: who comes second sees what the first one chose. Raises Refused."""
+    require_admin(workspace, by, CHOOSING)
+    # Rows that only name the workspace are written meanwhile.
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
 
 
 def _here(assistant: Assistant, workspace: Workspace) -> Assistant:

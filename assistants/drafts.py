@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from assistants.answering import variables
+from assistants.errors import Wrong
 from assistants.models import Assistant, AssistantVersion, Picture
 from assistants.models.assistant import HANDLE
 from datasources.models import DataSource, Node
@@ -66,11 +68,14 @@ def checked_handle(workspace: Workspace, handle: str, assistant: Assistant | Non
         raise ValidationError({"handle": error.messages}) from error
     if handle in RESERVED:
         raise ValidationError({"handle": f"@{handle} is a word of the product. Choose another handle."})
-    others = Assistant.objects.filter(workspace=workspace, handle__iexact=handle)
+    others = Assistant.objects.filter(
+        Q(handle__iexact=handle) | Q(former_handles__contains=[handle]), workspace=workspace
+    )
     if assistant is not None:
         others = others.exclude(pk=assistant.pk)
-    if others.exists():
-        raise ValidationError({"handle": f"@{handle} is taken. Choose another handle."})
+    if (other := others.values_list("handle", flat=True).first()) is not None:
+        why = "taken" if other.lower() == handle else "what people knew another assistant by"
+        raise ValidationError({"handle": f"@{handle} is {why}. Choose another handle."})
     return handle
 
 
@@ -79,11 +84,9 @@ def free_handle(workspace: Workspace, wanted: str) -> str:
     plain = unicodedata.normalize("NFKD", wanted.lower()).encode("ascii", "ignore").decode()
     base = re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", plain)).strip("-")[:LONGEST_HANDLE].rstrip("-")
     base = base if len(base) >= 3 else "assistant-1"
-    taken = set(
-        Assistant.objects.filter(workspace=workspace, handle__istartswith=base[: LONGEST_HANDLE - 4]).values_list(
-            "handle", flat=True
-        )
-    )
+    alike = Q(handle__istartswith=base[: LONGEST_HANDLE - 4]) | ~Q(former_handles=[])
+    rows = Assistant.objects.filter(alike, workspace=workspace).values_list("handle", "former_handles")
+    taken = {one for handle, former in rows for one in (handle, *former)}
     for number in itertools.count(1):
         end = "" if number == 1 else f"-{number}"
         handle = base[: LONGEST_HANDLE - len(end)].rstrip("-") + end
@@ -95,50 +98,77 @@ def free_handle(workspace: Workspace, wanted: str) -> str:
 def checked_fields(
     membership: Membership, fields: Mapping[str, Any], kept: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """Fields of a version as they are kept. Raises ValidationError by field.
+    """Fields of a version as they are kept. Raises ValidationError by field, for all that is wrong with them.
 
     ``kept``: knowledge that is there already. An editor may leave what they can't read, but not add it.
     """
     unknown = set(fields) - set(FIELDS)
     if unknown:
         raise ValidationError({name: f"Unknown field; a version has {', '.join(FIELDS)}." for name in sorted(unknown)})
-    out: dict[str, Any] = dict(fields)
+    out, wrong = dict(fields), Wrong()
+    for name in fields:
+        if check := _CHECKS.get(name):
+            with wrong:
+                out[name] = check(name, fields[name])
     if "knowledge" in fields:
-        everything = fields["knowledge"] is None or bool(fields.get("reads_all"))
-        out["reads_all"] = everything
-        out["knowledge"] = [] if everything else checked_knowledge(membership, fields["knowledge"], kept or [])
-    for name in ("tags_all", "tags_none"):
-        if name in fields:
-            out[name] = _texts(name, fields[name], MOST_TAGS, 80)
-    if "starters" in fields:
-        out["starters"] = _texts("starters", fields["starters"], MOST_STARTERS, 200)
-    for name in ("since", "until"):
-        if name in fields:
-            out[name] = _moment(name, fields[name])
+        with wrong:
+            everything = fields["knowledge"] is None or bool(fields.get("reads_all"))
+            out["reads_all"] = everything
+            out["knowledge"] = [] if everything else checked_knowledge(membership, fields["knowledge"], kept or [])
+    if "picture" in fields:
+        with wrong:
+            out["picture"] = _picture(membership, fields["picture"])
+    if not wrong.words.keys() & {"since", "until", "last_days"}:
+        with wrong:
+            _check_window(out)
+    with wrong:
+        _settle_retrieval(out)
+    with wrong:
+        _check_model(membership, out)
+    wrong.tell()
+    return out
+
+
+def _check_window(out: Mapping[str, Any]) -> None:
     if out.get("since") and out.get("until") and out["since"] >= out["until"]:
         raise ValidationError({"until": "The end of the time window lies before its begin."})
-    if "last_days" in fields:
-        out["last_days"] = _days(fields["last_days"])
     if out.get("last_days") and (out.get("since") or out.get("until")):
         raise ValidationError({"last_days": "Choose the last days, or a time from and to, not both."})
-    if "queries_tables" in fields and not isinstance(fields["queries_tables"], bool):
-        raise ValidationError({"queries_tables": "It takes true or false."})
-    _settle_retrieval(out)
-    if "tags" in fields:
-        out["tags"] = list(dict.fromkeys(tag.lower() for tag in _texts("tags", fields["tags"], MOST_LABELS, 40)))
-    if "picture" in fields:
-        out["picture"] = _picture(membership, fields["picture"])
-    if isinstance(out.get("instructions"), str):
-        # As a form sends them, lines end otherwise than anywhere else.
-        out["instructions"] = out["instructions"].replace("\r\n", "\n").replace("\r", "\n")
-    if len(out.get("instructions") or "") > LONGEST_INSTRUCTIONS:
-        raise ValidationError(
-            {"instructions": f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."}
-        )
-    if unfilled := variables.unknown_in(out.get("instructions") or ""):
-        raise ValidationError({"instructions": _unknown_words(unfilled)})
-    _check_model(membership, out)
-    return out
+
+
+def _instructions(name: str, text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    # As a form sends them, lines end otherwise than anywhere else.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > LONGEST_INSTRUCTIONS:
+        raise ValidationError({name: f"At most {LONGEST_INSTRUCTIONS:,} characters; put long text into a data source."})
+    if unfilled := variables.unknown_in(text):
+        raise ValidationError({name: _unknown_words(unfilled)})
+    return text
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValidationError({name: "It takes true or false."})
+    return value
+
+
+def _warmth(name: str, value: Any) -> Any:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 2):
+        raise ValidationError({name: "It takes a number between 0 and 2."})
+    return value
+
+
+def over(version: AssistantVersion | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` over what this version has: what saving them would make of it, still to be checked."""
+    before = {name: getattr(version, name) for name in FIELDS} if version else {}
+    if "knowledge" in fields:
+        before.pop("reads_all", None)
+        # One that found nothing searches what it is given now.
+        if before.get("retrieval") == AssistantVersion.Retrieval.NONE:
+            before["retrieval"] = AssistantVersion.Retrieval.SEARCH.value
+    return before | dict(fields)
 
 
 def _unknown_words(unknown: list[str]) -> str:
@@ -252,12 +282,27 @@ def _moment(name: str, value: Any) -> datetime | None:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
-def _days(value: Any) -> int | None:
+def _days(name: str, value: Any) -> int | None:
     if value in (None, ""):
         return None
     if isinstance(value, bool) or not str(value).isdecimal() or not 1 <= int(value) <= MOST_DAYS:
-        raise ValidationError({"last_days": f"It takes a number of days, 1 to {MOST_DAYS}."})
+        raise ValidationError({name: f"It takes a number of days, 1 to {MOST_DAYS}."})
     return int(value)
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "tags_all": lambda name, value: _texts(name, value, MOST_TAGS, 80),
+    "tags_none": lambda name, value: _texts(name, value, MOST_TAGS, 80),
+    "tags": lambda name, value: list(dict.fromkeys(tag.lower() for tag in _texts(name, value, MOST_LABELS, 40))),
+    "starters": lambda name, value: _texts(name, value, MOST_STARTERS, 200),
+    "since": _moment,
+    "until": _moment,
+    "last_days": _days,
+    "queries_tables": _yes_or_no,
+    "instructions": _instructions,
+    "temperature": _warmth,
+}
+"""What can be said of a field by itself: its name and what was sent for it give what is kept."""
 
 
 def must_be_offered(membership: Membership, fields: Mapping[str, Any], latest: AssistantVersion | None = None) -> None:
@@ -292,8 +337,3 @@ def _check_model(membership: Membership, fields: dict[str, Any]) -> None:
         )
     if fields.get("credential") is not None and not fields.get("model"):
         raise ValidationError({"model": "Choose a model of this credential."})
-    warmth = fields.get("temperature")
-    if warmth is not None and (
-        isinstance(warmth, bool) or not isinstance(warmth, (int, float)) or not 0 <= warmth <= 2
-    ):
-        raise ValidationError({"temperature": "It takes a number between 0 and 2."})

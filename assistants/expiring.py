@@ -60,7 +60,14 @@ def remind(now: datetime) -> int:
                 continue
             words = f"The vetting of @{row.handle} ends on {timezone.localtime(row.vetted_until):%-d %B %Y}. "
             words += "Ask for vetting again, and an admin looks at it before."
-            tell(row.workspace, _owners(row), words, path_of(row), mail=f"The vetting of @{row.handle} ends soon")
+            tell(
+                row.workspace,
+                _owners(row),
+                words,
+                path_of(row),
+                mail=f"The vetting of @{row.handle} ends soon",
+                kind="vetting",
+            )
             told += 1
     return told
 
@@ -103,10 +110,17 @@ def fall_back(assistant: Assistant, because: str, for_admins: str = "", *, expir
     words = f"@{assistant.handle} is not vetted any more: {because}. It is published still; ask for vetting again."
     subject = f"@{assistant.handle} is not vetted any more"
     owners = _owners(assistant)
-    tell(assistant.workspace, owners, words, path_of(assistant), mail=subject)
+    tell(assistant.workspace, owners, words, path_of(assistant), mail=subject, kind="vetting")
     admins = set(admins_of(assistant.workspace)) - set(owners)
     told = f"@{assistant.handle} is not vetted any more: {for_admins or because}. It is published still."
-    tell(assistant.workspace, admins, told, f"govern/assistants/assistant/{assistant.pk}/change/", mail=subject)
+    tell(
+        assistant.workspace,
+        admins,
+        told,
+        f"govern/assistants/assistant/{assistant.pk}/change/",
+        mail=subject,
+        kind="vetting",
+    )
     return True
 
 

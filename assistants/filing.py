@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from assistants.models import Conversation, Message
+from assistants.models import Conversation, Feedback, Message
 from portal.models import Membership
 
 MOST_IN_RAIL = 30
@@ -53,7 +53,11 @@ def _label(conversation: Conversation, membership: Membership, midnight: datetim
 
 
 def grouped(membership: Membership, found: QuerySet[Conversation], limit: int) -> list[Group]:
-    """At most ``limit`` conversations in their groups; those that are pinned come first, however old. One query."""
+    """At most ``limit`` conversations in their groups; those that are pinned come first, however old. One query.
+
+    They are on every page, so that no more of them is read than lists show.
+    """
+    found = found.only("title", "pinned", "updated", "owner", "assistant__live__emoji", "assistant__live__name")
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = sorted(
         found.order_by("-pinned", "-updated")[:limit],
@@ -80,6 +84,28 @@ def archive(conversation: Conversation, on: bool) -> None:
     """Out of the lists, or back; its address keeps working."""
     conversation.archived = timezone.now() if on else None
     _save(conversation, "archived")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What goes with a conversation that is deleted. ``readers``: whom it is shared with by name."""
+
+    questions: int
+    answers: int
+    thumbs: int
+    readers: list[str]
+
+
+def what_goes(conversation: Conversation) -> Loss:
+    """Three queries."""
+    counted = conversation.messages.aggregate(
+        questions=Count("pk", filter=Q(role=Message.Role.USER)), answers=Count("pk", filter=~Q(role=Message.Role.USER))
+    )
+    return Loss(
+        **counted,
+        thumbs=Feedback.objects.filter(message__conversation=conversation).count(),
+        readers=[str(person) for person in conversation.shared_with.order_by("name", "email")],
+    )
 
 
 def _save(conversation: Conversation, *fields: str) -> None:

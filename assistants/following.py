@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from assistants.branches import above
+from assistants.claims import Asked, claim_of, sentence_for
 from assistants.errors import Refused
 from assistants.models import Conversation, Message
 from assistants.presenting import Source, live_source, readable_nodes, sources_of, withhold
@@ -19,6 +21,7 @@ from assistants.runs.log import Event, merged
 from assistants.runs.results import shown_result
 from assistants.runs.run import Run
 from assistants.runs.saving import refs_of
+from assistants.thread import wanted_of
 from portal.models import Membership
 from portal.threads import in_database
 
@@ -69,25 +72,39 @@ class _View:
         self.sources: dict[int, Source] = {}
         self._restricted = False
         self._held: list[Event] = []
+        self._text: list[str] = []
 
     async def shown(self, events: list[Event], after: int) -> list[Event]:
         out: list[Event] = []
         for event in events:
             if event.type == "token":
+                self._text.append(event.data["text"])
                 (self._held if self._restricted else out).append(event)
             elif event.type == "passages":
                 out.append(await self._passages(event))
             elif event.type == "table":
                 out.append(Event(event.seq, "table", shown_result(event.data, readable_nodes(self.sources.values()))))
             elif event.type == "citation":
-                source = self.sources.get(event.data["n"])
-                withheld = source is None or source.withheld
-                out.append(Event(event.seq, "citation", {"n": event.data["n"], "withheld": withheld}))
+                data = await self._citation(event.data["n"], wanted=event.seq > after)
+                out.append(Event(event.seq, "citation", data))
             else:
                 if event.is_last:
                     out.extend(self._released())
                 out.append(event)
         return [event for event in out if event.seq > after]
+
+    async def _citation(self, n: int, *, wanted: bool) -> dict[str, Any]:
+        """``sentence``: what of the passage fits best what was just said. Not where some of what was said is withheld.
+
+        Counting a passage's words takes up to ten milliseconds, for which nobody else's answer waits.
+        """
+        source = self.sources.get(n)
+        if source is None or source.withheld:
+            return {"n": n, "withheld": True}
+        shown: dict[str, Any] = {"n": n, "withheld": False}
+        if wanted and not self._restricted:
+            shown["sentence"] = await asyncio.to_thread(sentence_for, source.text, claim_of("".join(self._text), n))
+        return shown
 
     async def _passages(self, event: Event) -> Event:
         found = await self._resolved(event)
@@ -101,17 +118,21 @@ class _View:
     async def _resolved(self, event: Event) -> list[Source]:
         run = runner.find(self.answer)
         if run is not None and run.is_fresh_for(self.membership.user_id):
-            slug = self.membership.workspace.slug
-            return [live_source(n, passage, slug) for n, passage in enumerate(run.found, 1)]
+            slug, wanted = self.membership.workspace.slug, _wanted(run)
+            asked = {p["n"] for p in event.data["passages"] if p.get("asked")}
+            return [live_source(n, found, slug, wanted, asked=n in asked) for n, found in enumerate(run.found, 1)]
         return await in_database(self._looked_up, event, run)
 
     def _looked_up(self, event: Event, run: Run | None) -> list[Source]:
-        author = (
-            run.plan.asker.user_id
-            if run is not None
-            else Message.objects.filter(pk=self.answer).values_list("author", flat=True).first()
-        )
-        return sources_of(self.membership, refs_of([event]), asked=author == self.membership.user_id)
+        author: int | None = None
+        if run is not None:
+            author, wanted = run.plan.asker.user_id, _wanted(run)
+        elif stored := Message.objects.filter(pk=self.answer).select_related("version").defer("content").first():
+            author, wanted = stored.author_id, wanted_of([stored], above([stored])).get(stored.pk, Asked())
+        else:
+            wanted = Asked()
+        mine = author == self.membership.user_id
+        return sources_of(self.membership, refs_of([event]), asked=mine, wanted={None: wanted})
 
     def _released(self) -> list[Event]:
         """The whole text in one piece; its number is its last token's, so that it too comes exactly once."""
@@ -121,6 +142,12 @@ class _View:
         last = self._held[-1]
         self._held = []
         return [replace(last, data={"text": withhold(whole, self.sources.values())})]
+
+
+def _wanted(run: Run) -> Asked:
+    """The question, and the one before it."""
+    questions = [turn.text for turn in run.plan.turns if turn.role == "user"]
+    return Asked(*questions[:-3:-1], newest=run.plan.spec.retrieval == "newest")
 
 
 async def sse(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from assistants.drafts import FIELDS, MOST_DAYS, MOST_STARTERS, checked_fields, checked_handle
+from assistants.errors import Wrong
 from assistants.forms import ModelChoice
 from assistants.models import Assistant, AssistantVersion, Picture
 from assistants.models.assistant import HANDLE
@@ -184,6 +185,10 @@ class AssistantForm(forms.Form):
         version = assistant.latest if assistant else None
         current = (version.credential, version.model) if version else (None, "")
         self.fields["model"].offer(membership, current)  # type: ignore[attr-defined]
+        if assistant and assistant.scope == Assistant.Scope.WORKSPACE and not membership.is_admin:
+            # The verb refuses it, too; here one need not try.
+            self.fields["handle"].widget.attrs["readonly"] = True
+            self.fields["handle"].help_text = "It is vetted: an admin can change its handle."
         if trial:
             del self.fields["handle"]
             self.fields["name"].required = False
@@ -234,34 +239,45 @@ class AssistantForm(forms.Form):
             data["picture"] = data["picture_file"].pk
             # A form that comes back keeps what was uploaded.
             self.data = {**self.data.dict(), "picture": str(data["picture"])}  # type: ignore[attr-defined]
-        if self.errors:
-            return data
         kept = self.assistant.latest.knowledge if self.assistant and self.assistant.latest else []
-        try:
-            self.version_fields = checked_fields(self.membership, self._version_fields(data), kept)
-        except ValidationError as error:
-            for name, words in error.message_dict.items():
-                field = {"credential": "model", "reads_all": "knowledge"}.get(name, name)
-                self.add_error(field if field in self.fields else None, words)
+        # Also where a field is wrong already: whoever saves is told of everything at once.
+        wrong = Wrong()
+        sent: dict[str, Any] = {}
+        for part in (self._texts, self._model, self._knowledge, self._window):
+            with wrong:
+                sent |= part(data)
+        with wrong:
+            self.version_fields = checked_fields(self.membership, sent, kept)
+        for name, words in wrong.words.items():
+            field = {"credential": "model", "reads_all": "knowledge"}.get(name, name)
+            self.add_error(field if field in self.fields else None, words)
         return data
 
-    def _version_fields(self, data: dict[str, Any]) -> dict[str, Any]:
-        credential, model = data["model"]
-        retrieval, searches = data["retrieval"] or "search", data["searches"] or "chosen"
-        knowledge = None if searches == "all" else data["knowledge"] or []
+    def _texts(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
+        return {name: data[name] for name in (*same, "tags_all", "tags_none", "tags", "picture") if name in data}
+
+    def _model(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(zip(("credential", "model"), data["model"], strict=True)) if "model" in data else {}
+
+    def _knowledge(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        retrieval, searches = data.get("retrieval") or "search", data.get("searches") or "chosen"
         if retrieval == "none":
-            knowledge = []
-        elif searches == "chosen" and not knowledge:
+            return {"knowledge": [], "retrieval": retrieval}
+        if searches == "all":
+            return {"knowledge": None, "retrieval": retrieval}
+        if "knowledge" not in data:
+            return {}
+        if not data["knowledge"]:
             raise ValidationError(
                 {"knowledge": "Choose what it reads in the tree, or say that it reads everything or nothing."}
             )
-        same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
-        part = {name: data[name] for name in (*same, "tags_all", "tags_none", "tags", "picture")}
-        part |= {"credential": credential, "model": model, "knowledge": knowledge, "retrieval": retrieval}
-        return part | self._window(data)
+        return {"knowledge": data["knowledge"], "retrieval": retrieval}
 
-    def _window(self, data: dict[str, Any]) -> dict[str, Any]:
+    def _window(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The time window that is chosen; what is filled in of the others does not count."""
+        if not {"time", "last_days", "since", "until"} <= data.keys():
+            return {}
         last, between = data["time"] == "last", data["time"] == "between"
         if last and not data["last_days"]:
             raise ValidationError({"last_days": "Say how many days, or choose any time."})

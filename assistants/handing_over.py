@@ -149,7 +149,7 @@ def _pass_on(rows: list[Assistant], from_user: User, to_user: User, by: User | N
         _told(assistant, by, before, list(assistant.owners.all()), action="assistant.hand_over", notice=False)
     if rows and (by is None or by.pk != to_user.pk):
         words = f"{from_user} handed {named(rows)} over to you. You own {'it' if len(rows) == 1 else 'them'} now."
-        tell(rows[0].workspace, [to_user], words, "assistants/?show=mine", mail="You look after assistants now")
+        tell(rows[0].workspace, [to_user], words, "assistants/?mine=1", mail="You look after assistants now")
     return rows
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -12,13 +11,12 @@ from assistants.filing import conversations_of
 from assistants.models import Assistant, Conversation
 from assistants.naming import id_of, names_of
 from assistants.reading_sources import panel, table_panel, used_by
-from assistants.views.assistants import first_of, usable
 from assistants.views.at_hand import rail_context as at_hand_context
 from assistants.views.conversations import home_context
 from assistants.views.filing import rail_context
 from datasources.uses import uses
 from portal.models import Membership, Workspace
-from portal.registry import Assistants, PaletteSource, Panel, RailSection, Step, registries
+from portal.registry import Assistants, Deed, MenuItem, PaletteSource, Panel, RailSection, Step, registries
 from portal.spending import standing
 
 
@@ -39,6 +37,7 @@ def _budgets(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | Non
     return {"standings": found} if found else None
 
 
+registries.mine.add("prompts", MenuItem("Prompts", "prompts", "bookmark", "prompt.manage"))
 registries.rail.add("assistants", RailSection("assistants/_rail_assistants.html", at_hand_context, weight=5))
 registries.assistants = Assistants(names_of, id_of)
 registries.rail.add("conversations", RailSection("assistants/_rail.html", rail_context, weight=10))
@@ -81,21 +80,8 @@ def _find_conversations(request: HttpRequest, text: str) -> list[tuple[str, str,
     ]
 
 
-def _find_assistants(request: HttpRequest, text: str) -> list[tuple[str, str, str]]:
-    membership: Membership = request.membership  # type: ignore[attr-defined]
-    found = usable(membership)
-    for word in text.lstrip("@").split():
-        found = found.filter(Q(handle__icontains=word) | Q(live__name__icontains=word))
-    return [
-        (
-            f"{a.live.emoji} {a.live.name}".strip(),
-            reverse("assistant", args=[membership.workspace.slug, a.handle]),
-            f"@{a.handle}",
-        )
-        for a in first_of(found, 8)
-        if a.live
-    ]
-
-
 registries.palette.add("conversations", PaletteSource("Conversations", _find_conversations, weight=10))
-registries.palette.add("assistants", PaletteSource("Assistants", _find_assistants, weight=20))
+registries.deeds.add(
+    "assistant", Deed("New assistant", "assistant_start", "assistant.edit", "make build create", weight=10)
+)
+registries.deeds.add("prompt", Deed("Save a prompt", "prompts", "prompt.manage", "my prompts new", "/", weight=60))

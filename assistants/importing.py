@@ -15,6 +15,7 @@ import yaml
 from django.core.exceptions import ValidationError
 
 from assistants.drafts import checked_fields, free_handle
+from assistants.errors import Wrong
 from assistants.exporting import FORMAT, PLAIN
 from assistants.models import Assistant, Picture
 from assistants.models.assistant import HANDLE
@@ -67,23 +68,46 @@ def from_yaml(membership: Membership, text: str | bytes) -> Draft:
     notes: list[str] = []
     if unknown := sorted(str(key) for key in data if key not in _KNOWN):
         notes.append(f"Left out, as no assistant has it: {', '.join(unknown[:8])}.")
-    fields = {name: _text(name, data[name]) if name in _TEXTS else data[name] for name in PLAIN if name in data}
-    fields["name"] = str(data.get("name") or data.get("handle") or "Imported")[:80]
-    fields |= {name: _moment(name, data.get(name)) for name in ("since", "until")}
-    fields["credential"], fields["model"] = _model(membership, data.get("model"), notes)
-    fields["picture"] = _picture(membership, data.get("picture"), notes)
+    fields, checked = _checked(membership, data, notes)
     knowledge = data.get("knowledge", "all")
-    fields["reads_all"] = knowledge == "all"
-    fields["knowledge"] = None if knowledge == "all" else _knowledge(membership, knowledge, notes)
-    checked = checked_fields(membership, fields)
     if knowledge not in ("all", [], None) and not checked["knowledge"] and fields.get("retrieval") != "none":
         # Its retrieval waits for the knowledge that a person chooses now.
         checked["retrieval"] = fields.get("retrieval", "search")
     stage = data.get("stage")
     if stage not in Assistant.Stage.values:
+        if stage is not None:
+            notes.append(f"“{str(stage)[:40]}” is no stage ({', '.join(Assistant.Stage.values)}): it is a beta.")
         stage = Assistant.Stage.BETA.value
     handle = _handle(membership, data, notes)
     return Draft(checked, handle, stage, data.get("shows_instructions") is True, tuple(notes))
+
+
+def _checked(
+    membership: Membership, data: Mapping[str, Any], notes: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a version would be made of, as the file has it and as it would be kept. Raises ValidationError for all that is wrong."""
+    wrong = Wrong()
+    fields: dict[str, Any] = {}
+    for name in PLAIN:
+        if name in data:
+            with wrong:
+                fields[name] = _text(name, data[name]) if name in _TEXTS else data[name]
+    fields["name"] = str(data.get("name") or data.get("handle") or "Imported")[:80]
+    for name in ("since", "until"):
+        with wrong:
+            fields[name] = _moment(name, data.get(name))
+    with wrong:
+        fields["credential"], fields["model"] = _model(membership, data.get("model"), notes)
+    fields["picture"] = _picture(membership, data.get("picture"), notes)
+    knowledge = data.get("knowledge", "all")
+    fields["reads_all"] = knowledge == "all"
+    with wrong:
+        fields["knowledge"] = None if knowledge == "all" else _knowledge(membership, knowledge, notes)
+    checked: dict[str, Any] = {}
+    with wrong:
+        checked = checked_fields(membership, fields)
+    wrong.tell()
+    return fields, checked
 
 
 def _loaded(text: str | bytes) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from assistants.acting import editable, go_live, locked, membership_in, record, require_admin, standing, tell_owners
 from assistants.defaults import drop_defaults, set_default, set_space_default
-from assistants.drafts import FIELDS, checked_fields, checked_handle, must_be_offered
-from assistants.errors import Refused
+from assistants.drafts import FIELDS, checked_fields, checked_handle, must_be_offered, over
+from assistants.errors import Refused, Wrong
 from assistants.handing_over import add_owner, hand_over, remove_owner, set_owners, take_over
 from assistants.models import Assistant, AssistantVersion
 from assistants.vetting import (
@@ -71,7 +71,13 @@ def create_assistant(*, workspace: Workspace, by: User, handle: str, **fields: A
     shows = bool(fields.pop("shows_instructions", False))
     fields.setdefault("name", handle.replace("-", " ").title())
     fields.setdefault("knowledge", None)
-    handle = checked_handle(workspace, handle)
+    wrong = Wrong()
+    with wrong:
+        handle = checked_handle(workspace, handle)
+    with wrong:
+        checked = checked_fields(membership, fields)
+        must_be_offered(membership, checked)
+    wrong.tell()
     assistant = Assistant(workspace=workspace, handle=handle, stage=stage, shows_instructions=shows)
     assistant.full_clean(exclude=["live", "latest", "owners", "reads"], validate_constraints=False)
     try:
@@ -80,8 +86,6 @@ def create_assistant(*, workspace: Workspace, by: User, handle: str, **fields: A
     except IntegrityError as error:
         raise ValidationError({"handle": f"@{assistant.handle} is taken. Choose another handle."}) from error
     assistant.owners.add(by)
-    checked = checked_fields(membership, fields)
-    must_be_offered(membership, checked)
     version = assistant.latest = _snapshot(assistant, by, checked, 1, note)
     go_live(assistant, version)
     record("assistant.create", assistant, by, None, {"name": version.name})
@@ -96,15 +100,9 @@ def save_version(assistant: Assistant, by: User, *, note: str = "", **fields: An
     ``note``: what whoever saves it says of the change."""
     assistant = editable(assistant, by)
     latest = assistant.latest
-    before = {name: getattr(latest, name) for name in FIELDS} if latest else {}
-    if "knowledge" in fields:
-        before.pop("reads_all", None)
-        # One that found nothing searches what it is given now.
-        if before.get("retrieval") == AssistantVersion.Retrieval.NONE:
-            before["retrieval"] = AssistantVersion.Retrieval.SEARCH.value
     membership = membership_in(assistant.workspace, by)
     kept = [] if latest is None else latest.knowledge
-    checked = checked_fields(membership, before | fields, kept=kept)
+    checked = checked_fields(membership, over(latest, fields), kept=kept)
     if latest is not None and all(getattr(latest, name) == value for name, value in checked.items()):
         return latest
     must_be_offered(membership, checked, latest)
@@ -124,11 +122,24 @@ def save_version(assistant: Assistant, by: User, *, note: str = "", **fields: An
 
 @transaction.atomic
 def rename_handle(assistant: Assistant, by: User, handle: str) -> Assistant:
+    """What it was called while others could ask it stays its own. A vetted one is renamed by an admin alone: the mark says that
+    somebody looked at what answers to this name. Raises Refused and ValidationError."""
     assistant = editable(assistant, by)
-    before = assistant.handle
-    assistant.handle = checked_handle(assistant.workspace, handle, assistant)
-    assistant.save(update_fields=["handle", "updated"])
-    record("assistant.rename", assistant, by, {"handle": before}, {"handle": assistant.handle})
+    before, after = assistant.handle, checked_handle(assistant.workspace, handle, assistant)
+    if before == after:
+        return assistant
+    if assistant.scope == Assistant.Scope.WORKSPACE:
+        require_admin(assistant.workspace, by, f"change the handle of @{before}, which is vetted")
+    if assistant.versions.filter(went_live__isnull=False).exists():
+        assistant.former_handles = [*(one for one in assistant.former_handles if one != after), before]
+    assistant.handle = after
+    try:
+        with transaction.atomic():
+            assistant.save(update_fields=["handle", "former_handles", "updated"])
+    except IntegrityError as error:
+        raise ValidationError({"handle": f"@{after} is taken. Choose another handle."}) from error
+    record("assistant.rename", assistant, by, {"handle": before}, {"handle": after})
+    tell_owners(assistant, by, f"renamed @{before}: it is @{after} now.")
     return assistant
 
 
@@ -137,10 +148,10 @@ def set_stage(assistant: Assistant, by: User, stage: str) -> Assistant:
     assistant = editable(assistant, by)
     if stage not in Assistant.Stage.values:
         raise ValidationError({"stage": f"It takes one of {', '.join(Assistant.Stage.values)}."})
-    before = assistant.stage
-    assistant.stage = Assistant.Stage(stage)
-    assistant.save(update_fields=["stage", "updated"])
-    record("assistant.stage", assistant, by, {"stage": before}, {"stage": stage})
+    before, assistant.stage = assistant.stage, Assistant.Stage(stage)
+    if before != stage:
+        assistant.save(update_fields=["stage", "updated"])
+        record("assistant.stage", assistant, by, {"stage": before}, {"stage": stage})
     return assistant
 
 
@@ -233,7 +244,7 @@ def archive(assistant: Assistant, by: User) -> Assistant:
     drop_defaults(assistant)
     assistant.archived = timezone.now()
     assistant.save(update_fields=["archived", "is_default", "updated"])
-    record("assistant.archive", assistant, by, before, {"archived": True})
+    record("assistant.archive", assistant, by, {**before, "archived": False}, {**before, "archived": True})
     tell_owners(assistant, by, f"archived @{assistant.handle}. You can bring it back.")
     return assistant
 
@@ -253,7 +264,7 @@ def restore(assistant: Assistant, by: User) -> Assistant:
     before = {**standing(assistant), "archived": True}
     assistant.archived = None
     _take_home(assistant, by)
-    record("assistant.restore", assistant, by, before, standing(assistant))
+    record("assistant.restore", assistant, by, before, {**standing(assistant), "archived": False})
     return assistant
 
 

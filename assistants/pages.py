@@ -13,6 +13,7 @@ from assistants.views import filing as filing
 from assistants.views import fitting as fitting
 from assistants.views import helping as helping
 from assistants.views import pictures as pictures
+from assistants.views import prompts as prompts
 from assistants.views import publishing as publishing
 from assistants.views import start as starts
 from assistants.views import trial as trial
@@ -31,6 +32,7 @@ PAGES: list[Any] = [
     path("c/<uuid:conversation>/rename/", filing.rename, name="conversation_rename"),
     path("c/<uuid:conversation>/pin/", filing.pin, name="conversation_pin"),
     path("c/<uuid:conversation>/archive/", filing.archive, name="conversation_archive"),
+    path("c/<uuid:conversation>/delete/", filing.delete, name="conversation_delete"),
     path("c/<uuid:conversation>/m/<uuid:message>/", answers.answer, name="answer"),
     path("c/<uuid:conversation>/m/<uuid:message>/edit/", conversations.edit_question, name="question_edit"),
     path("c/<uuid:conversation>/m/<uuid:message>/again/", answers.again, name="answer_again"),
@@ -50,6 +52,10 @@ PAGES: list[Any] = [
     path("assistants/new/", starts.start, name="assistant_start"),
     path("assistants/new/form/", builder.new, name="assistant_new"),
     path("assistants/new/file/", starts.import_file, name="assistant_import"),
+    path("prompts/", prompts.prompts, name="prompts"),
+    path("prompts/suggest/", prompts.suggest, name="prompts_suggest"),
+    path("prompts/<uuid:pk>/", prompts.prompt, name="prompt"),
+    path("prompts/<uuid:pk>/delete/", prompts.delete, name="prompt_delete"),
     path("at-hand/", hand.at_hand, name="assistants_at_hand"),
     path("assistants/archived/", publishing.archived, name="assistants_archived"),
     path("assistants/<slug:handle>/", assistants.assistant, name="assistant"),

@@ -17,6 +17,7 @@ from assistants.answerers import (
     assistants_above,
     choose,
     fresh,
+    fresh_with,
     ids_of,
     left_to_answer,
     looked_for,
@@ -24,16 +25,18 @@ from assistants.answerers import (
 )
 from assistants.answering.spec import Said
 from assistants.answering.titles import title_from
+from assistants.branches import followed, said_above
 from assistants.errors import Refused
 from assistants.models import Assistant, AssistantVersion, Conversation, Message
-from assistants.presenting import shown_answers
 from assistants.runs.plan import Plan, Rows
 from assistants.runs.run import BUSY
-from assistants.specs import BUILT_IN, fields_of, spec_of
+from assistants.specs import fields_of, spec_of
 from datasources import narrowing
-from datasources.reading import EVERYTHING, Knowledge, Scope, SourceReader, open_reader
+from datasources.reading import EVERYTHING, Knowledge, SourceReader, open_reader
 from datasources.retrieval.types import Branch
+from datasources.scope import Scope
 from portal.credentials import chat_model
+from portal.ids import new_id
 from portal.models import Credential, Membership
 from portal.providers.errors import ProviderError
 from portal.providers.types import ChatModel, ChatRequest, StreamItem
@@ -41,8 +44,6 @@ from portal.spending.accounts import Account
 from portal.spending.offers import may_choose
 
 LONGEST_QUESTION = 20_000
-LONGEST_PATH = 24
-"""Messages of the branch that are looked at for history; the prompt's budget is spent long before."""
 
 
 class NoModel:
@@ -79,26 +80,29 @@ def plan_question(
     conversation is with. Without a parent it follows the conversation's head. ``narrow``: where alone to look for this one
     question. Nothing is written. Raises Refused.
     """
-    asker = fresh(membership)
     content = checked(content)
+    # Asked together, as each question waits for both; whom an old conversation is with is not known yet.
+    known = conversation is None or assistant is not None
+    asker, rows = fresh_with(membership, assistant) if known else (fresh(membership), None)
     named = asked_in(asker, content, assistants)
     title = title_from(mentions.without(content, [c.assistant.handle for c in named if c.assistant]))
     if isinstance(conversation, UUID):
         conversation = conversation_of(asker, conversation)
     if conversation is None:
-        choice = named[0] if named else choose(asker, assistant)
-        with_whom = choose(asker, assistant) if named and assistant else choice
+        choice = named[0] if named else choose(asker, assistant, rows)
+        with_whom = choose(asker, assistant, rows) if named and assistant else choice
         conversation = Conversation(
-            workspace=asker.workspace, owner=asker.user, assistant=with_whom.assistant, title=title
+            id=new_id(), workspace=asker.workspace, owner=asker.user, assistant=with_whom.assistant, title=title
         )
         new: tuple[Conversation | Message, ...] = (conversation,)
         follows = None
     else:
         _require_idle(asker, conversation)
-        choice = named[0] if named else choose(asker, assistant or conversation.assistant)
+        choice = named[0] if named else choose(asker, assistant or conversation.assistant, rows)
         new = ()
-        follows = parent.pk if isinstance(parent, Message) else parent or conversation.head_id
+        follows = followed(conversation, parent)
     question = Message(
+        id=new_id(),
         conversation=conversation,
         parent_id=follows,
         role=Message.Role.USER,
@@ -127,6 +131,7 @@ def plan_edit(membership: Membership, question: Message, content: str, narrow: I
     choice = named[0] if named else choose(asker, (before.assistant if before else None) or conversation.assistant)
     then = ids_of(named[1:]) if named else question.then
     edited = Message(
+        id=new_id(),
         conversation=conversation,
         parent_id=question.parent_id,
         role=Message.Role.USER,
@@ -184,15 +189,23 @@ def plan_next(membership: Membership, answer: Message) -> Plan | None:
     return None
 
 
-def plan_trial(membership: Membership, fields: Mapping[str, Any], content: str, history: tuple[Said, ...] = ()) -> Plan:
-    """A draft that is being tried: no rows, no version. ``fields`` are those of ``save_version``. Raises Refused."""
+def plan_trial(
+    membership: Membership,
+    fields: Mapping[str, Any],
+    content: str,
+    history: tuple[Said, ...] = (),
+    *,
+    of: UUID | None = None,
+) -> Plan:
+    """A draft that is being tried: no rows, no version. ``fields`` are those of ``save_version``. ``of``: the assistant that it
+    is a draft of, whose budget pays; whoever calls has looked whether they may change it. Raises Refused."""
     asker = fresh(membership)
     credential, model = fields.get("credential"), fields.get("model") or ""
     chat, used = _chat(asker, credential, model)
     spec = spec_of(asker, fields, chat, used)
     entries = None if fields.get("reads_all") else fields.get("knowledge")
     knowledge = Knowledge.of(entries, **_narrowing(fields))
-    account = _account(asker, None)
+    account = _account(asker, of)
     reader = _reader(asker, knowledge, account)
     return Plan(asker, spec, (*history, Said("user", checked(content))), reader, account, used)
 
@@ -256,6 +269,7 @@ def _plan(
     reader = _reader(asker, knowledge, account, choice.branches)
     spec = spec_of(asker, fields_of(version), chat, used, version)
     answer = Message(
+        id=new_id(),
         conversation=conversation,
         parent_id=after or question.pk,
         role=Message.Role.ASSISTANT,
@@ -271,9 +285,9 @@ def _plan(
     who = choice.assistant.pk if choice.assistant else None
     asked = Said("user", question.content, query=looked_for(question, who))
     if after is None:
-        turns = [*_history(asker, question.parent_id, who), asked]
+        turns = [*said_above(asker, question.parent_id, who), asked]
     else:
-        before = _history(asker, after, who)
+        before = said_above(asker, after, who)
         at = max(n for n, turn in enumerate(before) if turn.role == "user")
         turns = [*before[:at], asked, *before[at + 1 :]]
     rows = Rows(conversation, question, answer, (*new, answer), title)
@@ -333,30 +347,3 @@ def _chat(asker: Membership, credential: Credential | None, model: str) -> tuple
         return chat_model(workspace, credential, model), used
     except ProviderError as error:
         return NoModel(error, used.kind if used else "", model or workspace.default_model), used
-
-
-def _history(asker: Membership, leaf: UUID | None, who: UUID | None) -> list[Said]:
-    """The branch down to ``leaf``, oldest first, as its reader may see it today. Answers of others than ``who`` are named."""
-    if leaf is None:
-        return []
-    path = Message.objects.raw(
-        """
-        WITH RECURSIVE path AS (
-            SELECT m.id, m.parent_id, 1 AS depth FROM assistants_message m WHERE m.id = %s
-            UNION ALL
-            SELECT m.id, m.parent_id, path.depth + 1 FROM assistants_message m JOIN path ON m.id = path.parent_id
-            WHERE path.depth < %s
-        )
-        SELECT m.*, v.name AS by FROM assistants_message m JOIN path ON m.id = path.id
-        LEFT JOIN assistants_assistantversion v ON v.id = m.version_id ORDER BY path.depth DESC
-        """,
-        [leaf, LONGEST_PATH],
-    )
-    messages = [m for m in path if m.content]
-    shown = shown_answers(asker, messages)
-    return [
-        Said("assistant", shown[m.pk].content, "" if m.assistant_id == who else m.by or BUILT_IN)  # type: ignore[attr-defined]
-        if m.pk in shown
-        else Said("user", m.content)
-        for m in messages
-    ]

@@ -18,8 +18,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from assistants.answering.citations import MarkerParser
+from assistants.claims import Asked
 from assistants.models import Citation, Message
-from datasources.access import readable_branches, within
+from datasources.access import AGREED, readable_branches, within
 from datasources.models import Node
 from datasources.reading import PassageRef, ReadablePassage, texts_at
 from datasources.retrieval.types import Branch
@@ -27,6 +28,8 @@ from portal.models import Membership
 
 SNIPPET = 420
 """Code points of a passage that are shown beside an answer; the document has the rest."""
+LONGEST_PASSAGE = 4000
+"""Code points of one that are looked at for the sentence that a claim rests on."""
 WITHHELD = "*(Withheld: this rests on sources that you may not read.)*"
 MOST_CITATIONS = 999
 
@@ -38,7 +41,9 @@ class Source:
     """A passage that an answer read, as one reader sees it.
 
     ``withheld``: they may not see it, and nothing of it is here. ``gone``: the document was deleted. ``stale``: it was
-    deleted, or has changed since. ``asked``: its table was asked, so that all of the answer rests on it.
+    deleted, or has changed since. ``asked``: its table was asked, so that all of the answer rests on it. ``why``: why it was
+    found, in words. ``text``: the whole passage, which leaves for nobody as such. ``folder``: the node above it, none where it
+    stands at the top of its source; ``folder_name`` is the source's then.
     """
 
     n: int
@@ -60,6 +65,10 @@ class Source:
     content_hash: str = ""
     snippet: str = ""
     href: str = ""
+    why: str = ""
+    text: str = ""
+    folder: UUID | None = None
+    folder_name: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As events and the API carry it."""
@@ -74,6 +83,7 @@ class Source:
             "end": self.end,
             "hash": self.content_hash,
             "snippet": self.snippet,
+            "why": self.why,
             "href": self.href,
             "document": None,
         }
@@ -96,10 +106,11 @@ def document_link(slug: str, node: UUID | str, start: int, end: int, content_has
     return f"{reverse('document', args=[slug, node])}?{query}"
 
 
-def live_source(n: int, passage: ReadablePassage, slug: str) -> Source:
-    """A passage whose access was checked this moment."""
+def live_source(n: int, passage: ReadablePassage, slug: str, wanted: Asked, *, asked: bool = False) -> Source:
+    """A passage whose access was checked this moment. ``asked``: its table was asked."""
     return Source(
         n=n,
+        asked=asked,
         node=passage.node,
         source=passage.source,
         source_name=passage.source_name,
@@ -113,14 +124,22 @@ def live_source(n: int, passage: ReadablePassage, slug: str) -> Source:
         content_hash=passage.content_hash,
         snippet=_snippet(passage.text, len(passage.text)),
         href=document_link(slug, passage.node, passage.start, passage.end, passage.content_hash),
+        why=_why(wanted, passage.title, passage.text, asked=asked),
+        text=passage.text,
     )
 
 
-def sources_of(membership: Membership, citations: Iterable[Citation], *, asked: bool = False) -> list[Source]:
+def sources_of(
+    membership: Membership,
+    citations: Iterable[Citation],
+    *,
+    asked: bool = False,
+    wanted: Mapping[UUID | None, Asked] | None = None,
+) -> list[Source]:
     """These references as this person sees them now. Three queries, however many.
 
     ``asked``: the answer is this person's own. What they were told of a document stays theirs when it is deleted, as long
-    as they may read in its source at all.
+    as they may read in its source at all. ``wanted``: what was looked for, by answer; without it nothing says why.
     """
     rows = list(citations)
     if not rows:
@@ -129,24 +148,30 @@ def sources_of(membership: Membership, citations: Iterable[Citation], *, asked: 
     nodes = {
         node.pk: node
         for node in Node.objects.filter(workspace=membership.workspace_id, pk__in={c.node for c in rows})
+        .exclude(gone=AGREED)
         .filter(within(branches))
         .select_related("source", "document")
+        .defer("source__cursor", "document__text")
     }
-    there = set(Node.objects.filter(pk__in={c.node for c in rows} - nodes.keys()).values_list("pk", flat=True))
-    texts = texts_at([PassageRef(c.node, c.start, c.end) for c in rows if c.node in nodes], SNIPPET)
+    others = Node.objects.filter(pk__in={c.node for c in rows} - nodes.keys()).exclude(gone=AGREED)
+    there = set(others.values_list("pk", flat=True))
+    refs = [PassageRef(c.node, c.start, c.end) for c in rows if c.node in nodes]
+    texts = texts_at(refs, SNIPPET if wanted is None else LONGEST_PASSAGE)
     slug = membership.workspace.slug
     return [
-        _source(c, nodes[c.node], texts, slug)
+        _source(c, nodes[c.node], texts, slug, (wanted or {}).get(c.message_id))
         if c.node in nodes
         else _missing(c, deleted=c.node not in there, branches=branches, asked=asked)
         for c in rows
     ]
 
 
-def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slug: str) -> Source:
+def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slug: str, wanted: Asked | None) -> Source:
     document = getattr(node, "document", None)
     stale = document is None or document.content_hash != citation.content_hash
-    text = texts.get(PassageRef(citation.node, citation.start, citation.end), "")
+    # Offsets into a text that has changed would show some other sentence.
+    text = "" if stale else texts.get(PassageRef(citation.node, citation.start, citation.end), "")
+    title = document.shown_title if document else node.title
     return Source(
         n=citation.n,
         cited=citation.cited,
@@ -155,7 +180,7 @@ def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slu
         node=node.pk,
         source=node.source_id,
         source_name=node.source.name,
-        title=document.shown_title if document else node.title,
+        title=title,
         path=node.path,
         url=node.url,
         kind=node.kind,
@@ -163,10 +188,22 @@ def _source(citation: Citation, node: Node, texts: Mapping[PassageRef, str], slu
         start=citation.start,
         end=citation.end,
         content_hash=citation.content_hash,
-        # Offsets into a text that has changed would show some other sentence.
-        snippet="" if stale else _snippet(text, citation.end - citation.start),
+        snippet=_snippet(text, citation.end - citation.start),
         href=document_link(slug, node.pk, citation.start, citation.end, citation.content_hash),
+        why=_why(wanted, title, text, asked=citation.asked) if wanted and text else "",
+        text=text,
+        folder=node.parent_id,
+        folder_name=_above(node),
     )
+
+
+def _above(node: Node) -> str:
+    """The name of what the document stands in; a title may hold a slash itself."""
+    return node.path.removesuffix(node.title).rstrip(" /").rpartition(" / ")[2] or node.source.name
+
+
+def _why(wanted: Asked, title: str, text: str, *, asked: bool) -> str:
+    return "Its table was asked" if asked else wanted.why(title, text)
 
 
 def _missing(citation: Citation, *, deleted: bool, branches: Sequence[Branch], asked: bool) -> Source:
@@ -177,8 +214,7 @@ def _missing(citation: Citation, *, deleted: bool, branches: Sequence[Branch], a
 
 
 def _snippet(text: str, whole: int) -> str:
-    text = text.strip()
-    return text if whole <= SNIPPET else text[:SNIPPET].rstrip() + " …"
+    return text.strip() if whole <= SNIPPET else text[:SNIPPET].strip() + (" …" if text else "")
 
 
 def readable_nodes(sources: Iterable[Source]) -> set[str]:
@@ -202,8 +238,13 @@ class Shown:
         return [source for source in self.sources if source.cited]
 
 
-def shown_answers(membership: Membership, messages: Iterable[Message]) -> dict[UUID, Shown]:
-    """Many answers as this person sees them. The number of queries does not depend on how many there are."""
+def shown_answers(
+    membership: Membership, messages: Iterable[Message], wanted: Mapping[UUID | None, Asked] | None = None
+) -> dict[UUID, Shown]:
+    """Many answers as this person sees them. The number of queries does not depend on how many there are.
+
+    ``wanted``: what was looked for, by answer; without it nothing says why a passage was found.
+    """
     answers = [m for m in messages if m.role == Message.Role.ASSISTANT]
     if not answers:
         return {}
@@ -213,7 +254,7 @@ def shown_answers(membership: Membership, messages: Iterable[Message]) -> dict[U
         rows[row.message_id in mine].append(row)
     sources: dict[UUID, list[Source]] = {m.pk: [] for m in answers}
     for asked, group in rows.items():
-        for row, source in zip(group, sources_of(membership, group, asked=asked), strict=True):
+        for row, source in zip(group, sources_of(membership, group, asked=asked, wanted=wanted), strict=True):
             sources[row.message_id].append(source)
     return {m.pk: Shown(withhold(m.content, sources[m.pk]), sources[m.pk]) for m in answers}
 

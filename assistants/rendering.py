@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from assistants.claims import claim_before, sentence_for
 from assistants.presenting import Source
 
 _TAGS = {
@@ -45,7 +46,7 @@ _TAGS = {
     *("span", "div", "table", "thead", "tbody", "tr", "th", "td"),
 }
 _ATTRIBUTES = {
-    "a": {"href", "class", "data-n", "id", "aria-label"},
+    "a": {"href", "class", "data-n", "data-sentence", "id", "aria-label"},
     "span": {"class", "data-n", "data-withheld", "aria-label", "tabindex", "id"},
     "ol": {"start"},
     "pre": {"tabindex", "data-language"},
@@ -144,7 +145,14 @@ def _chip(self: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[s
         return f'<span {common} data-withheld="" tabindex="0" aria-label="Source {n}, withheld: you may not read it">{n}</span>'
     if source.gone:
         return f'<span {common} data-withheld="" tabindex="0" aria-label="Source {n}, deleted since">{n}</span>'
-    return f'<a {common} href="{escape(source.href)}" aria-label="Source {n}: {escape(source.title)}">{n}</a>'
+    sentence = sentence_for(source.text, _claim(tokens, at)) if source.text else ""
+    said = f' data-sentence="{escape(sentence)}"' if sentence else ""
+    return f'<a {common} href="{escape(source.href)}"{said} aria-label="Source {n}: {escape(source.title)}">{n}</a>'
+
+
+def _claim(tokens: Sequence[Token], at: int) -> str:
+    """What the marker stands behind: the sentence before it, in its own paragraph, item or cell."""
+    return claim_before("".join(token.content or " " for token in tokens[:at]))
 
 
 def _link_open(self: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from assistants import (
     closing,
+    defaults_by_handle,  # noqa: F401  (the workspace's own page and endpoint)
     expiring,  # noqa: F401  (what happens to sources, and how long vettings last)
     handing_over,  # noqa: F401  (who leaves)
     hanging,  # noqa: F401  (the pages' parts of the shell)
@@ -22,6 +23,8 @@ register("assistant.govern", Role.ADMIN, "admin", "govern assistants")
 register("conversation.view", Role.MEMBER, "read", "read conversations")
 register("conversation.ask", Role.MEMBER, "ask", "ask questions")
 register("conversation.manage", Role.MEMBER, "ask", "rename, share and delete conversations")
+register("prompt.view", Role.MEMBER, "read", "see one’s saved prompts")
+register("prompt.manage", Role.MEMBER, "write", "save prompts")
 register("feedback.give", Role.MEMBER, "ask", "say what an answer was worth")
 register("insight.view", Role.ADMIN, "admin", "see how assistants are used")
 

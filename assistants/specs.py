@@ -11,6 +11,7 @@ from django.utils import timezone
 from assistants.answering import variables
 from assistants.answering.spec import AssistantSpec
 from assistants.models import AssistantVersion
+from portal.languages import in_english
 from portal.models import Credential, Membership, Space
 from portal.providers.types import ChatModel
 
@@ -42,6 +43,7 @@ def spec_of(
         version=version.pk if version else None,
         queries_tables=fields.get("queries_tables", True),
         retrieval=fields.get("retrieval") or AssistantVersion.Retrieval.SEARCH.value,
+        language=in_english(asker.user.language),
     )
 
 
@@ -51,6 +53,7 @@ def instructions_for(asker: Membership, text: str) -> str:
     values = {
         "reader.name": asker.user.name or asker.user.get_short_name(),
         "reader.role": asker.get_role_display().lower(),
+        "reader.language": in_english(asker.user.language) or "the language of the question",
         "date": timezone.localdate().isoformat(),
         "workspace": asker.workspace.name,
     }

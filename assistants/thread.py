@@ -6,6 +6,7 @@ The number of queries does not depend on how long the conversation is.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,13 +15,26 @@ from uuid import UUID
 from django.db.models import F, Func, JSONField, Q, Value
 from django.utils.safestring import SafeString
 
+from assistants.claims import Asked
 from assistants.mentions import marked
 from assistants.models import Assistant, Conversation, EventBatch, Feedback, Message
 from assistants.presenting import Shown, Source, shown_answers
 from assistants.runs.results import shown_result
+from datasources.models import DataSource
 from datasources.narrowing import Place, places_of
 from portal.credentials import NO_MODEL
 from portal.models import Membership
+
+MOST_NAMED = 3
+"""Sources that are named where nothing was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A source that was searched, and that its reader may know of."""
+
+    id: UUID
+    name: str
 
 
 @dataclass(slots=True)
@@ -46,6 +60,8 @@ class Entry:
     question_html: SafeString | str = ""
     # Where alone that question was looked for; of a question, where itself was. Empty: everywhere.
     places: list[Place] = field(default_factory=list)
+    # Of an answer that found nothing: the sources that were searched, as far as the reader may know of them.
+    searched: list[Searched] = field(default_factory=list)
     html: SafeString | str = ""
 
     @property
@@ -77,6 +93,15 @@ class Entry:
     def nearest(self) -> list[Source]:
         """What came nearest where nothing was found, as far as the reader may know of it."""
         return [source for source in self.cited if not source.withheld and not source.gone]
+
+    @property
+    def searched_more(self) -> int:
+        """How many sources were searched beside those that are named."""
+        return len(self.message.scope.get("sources", ())) - len(self.searched[:MOST_NAMED])
+
+    @property
+    def searched_names(self) -> list[str]:
+        return [source.name for source in self.searched[:MOST_NAMED]]
 
     @property
     def also_read(self) -> list[Source]:
@@ -174,15 +199,16 @@ def entries(membership: Membership, conversation: Conversation, skeleton: Skelet
         )
     }
     answers = [key for key, message in messages.items() if message.role == Message.Role.ASSISTANT]
-    shown = shown_answers(membership, messages.values())
+    found = [messages[key] for key in ids if key in messages]
+    asked_of = _questions(found)
+    shown = shown_answers(membership, found, wanted_of(found))
     told = told_of(answers)
     questions = [key for key, message in messages.items() if message.narrow]
     places = dict(zip(questions, places_of(membership, [messages[key].narrow for key in questions]), strict=True))
     thumbs = {f.message_id: f for f in Feedback.objects.filter(message__in=answers, user=membership.user_id)}
-    found = [messages[key] for key in ids if key in messages]
-    asked_of = _questions(found)
     after = {one.pk: following for one, following in pairwise(found)}
     named = _named(membership, found)
+    searched = searched_in(membership, found)
     return [
         Entry(
             message=messages[key],
@@ -198,10 +224,21 @@ def entries(membership: Membership, conversation: Conversation, skeleton: Skelet
             waiting=_waiting(found, asked_of[key], named) if key == ids[-1] else [],
             question_html=_marked(messages[key], found, asked_of, named),
             places=places.get(key) or places.get(asked_of[key].pk, []),
+            searched=searched.get(key, []),
         )
         for key in ids
         if key in messages
     ]
+
+
+def searched_in(membership: Membership, messages: Iterable[Message]) -> dict[UUID, list[Searched]]:
+    """By answer that found nothing, what it searched, by name. One query where there are such."""
+    scopes = {m.pk: {UUID(key) for key in m.scope.get("sources", ())} for m in messages if m.found is False}
+    if not any(scopes.values()):
+        return {}
+    known = DataSource.objects.visible_to(membership).filter(pk__in=set().union(*scopes.values()))
+    rows = [Searched(key, name) for key, name in known.order_by("name").values_list("pk", "name")]
+    return {key: [row for row in rows if row.id in sources] for key, sources in scopes.items()}
 
 
 def results_of(told: list[tuple[str, dict[str, Any]]], shown: Shown | None) -> list[dict[str, Any]]:
@@ -214,6 +251,23 @@ def _questions(branch: list[Message]) -> dict[UUID, Message]:
     for message in branch:
         of = found.get(message.parent_id) if message.parent_id and _is_answer(message) else None
         found[message.pk] = of or message
+    return found
+
+
+def wanted_of(messages: Sequence[Message], above: Sequence[Message] = ()) -> dict[UUID | None, Asked]:
+    """What was looked for for each answer among them: its question, and the one before, which a follow-up rests on.
+
+    Parents come before what follows them; ``above``: those that are not among ``messages`` (see ``branches.above``).
+    """
+    asked_of = _questions([*above, *messages])
+    found: dict[UUID | None, Asked] = {}
+    for message in messages:
+        question = asked_of[message.pk]
+        if _is_answer(message) and not _is_answer(question):
+            earlier = asked_of.get(question.parent_id) if question.parent_id else None
+            before = "" if earlier is None or _is_answer(earlier) else earlier.content
+            newest = message.version is not None and message.version.retrieval == "newest"
+            found[message.pk] = Asked(question.content, before, newest=newest)
     return found
 
 

@@ -45,8 +45,9 @@ def request_vetting(assistant: Assistant, by: User, note: str = "") -> VettingRe
             return before
         _close(before, State.WITHDRAWN, by, f"Version {version.number} is asked for instead.")
     made = VettingRequest.objects.create(assistant=assistant, version=version, note=note, asked_by=by)
-    told = {"version": version.number, "note": note}
-    record("assistant.request_vetting", assistant, by, {"version": before.version.number} if before else None, told)
+    waited = {"asked for": before.version.number if before else None}
+    told = {"asked for": version.number} | ({"note": note} if note else {})
+    record("assistant.request_vetting", assistant, by, waited, told)
     admins = [admin for admin in admins_of(assistant.workspace) if admin != by.pk]
     tell(
         assistant.workspace,
@@ -54,6 +55,7 @@ def request_vetting(assistant: Assistant, by: User, note: str = "") -> VettingRe
         f"{by} asks that @{assistant.handle} be vetted (version {version.number}).",
         queue_path(made),
         mail=f"@{assistant.handle} waits for vetting",
+        kind="vetting",
     )
     return made
 
@@ -65,8 +67,8 @@ def withdraw(request: VettingRequest, by: User) -> VettingRequest:
     request = _locked(request)
     if request.state == State.OPEN:
         _close(request, State.WITHDRAWN, by)
-        told = {"version": request.version.number}
-        record("assistant.withdraw_vetting", request.assistant, by, told, None)
+        waited = {"asked for": request.version.number}
+        record("assistant.withdraw_vetting", request.assistant, by, waited, {"asked for": None})
     return request
 
 
@@ -94,8 +96,7 @@ def ask_changes(request: VettingRequest, by: User, comment: str) -> VettingReque
     """Not yet, and why. People go on with what they had. Raises Refused, and ValidationError without a comment."""
     request = _to_decide(request, by)
     _close(request, State.CHANGES, by, _words("comment", comment, needed="Say what should change."))
-    told = {"version": request.version.number, "comment": request.comment}
-    record("assistant.ask_changes", request.assistant, by, standing(request.assistant), told)
+    _record_no("assistant.ask_changes", request, by)
     _tell_owners(request, by, f"{by} asks for changes to @{request.assistant.handle}: {request.comment}")
     return request
 
@@ -105,8 +106,7 @@ def decline(request: VettingRequest, by: User, comment: str) -> VettingRequest:
     """No, and why. People go on with what they had. Raises Refused, and ValidationError without a comment."""
     request = _to_decide(request, by)
     _close(request, State.DECLINED, by, _words("comment", comment, needed="Say why not."))
-    told = {"version": request.version.number, "comment": request.comment}
-    record("assistant.decline_vetting", request.assistant, by, standing(request.assistant), told)
+    _record_no("assistant.decline_vetting", request, by)
     _tell_owners(request, by, f"{by} declined to vet @{request.assistant.handle}: {request.comment}")
     return request
 
@@ -156,11 +156,25 @@ def unvet(assistant: Assistant, by: User, comment: str = "") -> Assistant:
     why = f": {comment}" if comment else "."
     owners = [owner for owner in _owners(assistant) if owner != by.pk]
     words = f"{by} took the vetting of @{assistant.handle} back{why}"
-    tell(assistant.workspace, owners, words, path_of(assistant), mail=f"@{assistant.handle} is not vetted any more")
+    tell(
+        assistant.workspace,
+        owners,
+        words,
+        path_of(assistant),
+        mail=f"@{assistant.handle} is not vetted any more",
+        kind="vetting",
+    )
     return assistant
 
 
 # ---- For the other verbs -----------------------------------------------------------------------------------------
+
+
+def _record_no(action: str, request: VettingRequest, by: User) -> None:
+    """What was asked for waits no more, and why; what people run stays."""
+    stands = standing(request.assistant)
+    asked = {**stands, "asked for": request.version.number}
+    record(action, request.assistant, by, asked, {**stands, "asked for": None, "comment": request.comment})
 
 
 def open_request(assistant: Assistant) -> VettingRequest | None:
@@ -252,7 +266,7 @@ def _owners(assistant: Assistant) -> list[int]:
 def _tell_owners(request: VettingRequest, by: User, words: str) -> None:
     assistant = request.assistant
     people = [pk for pk in {*_owners(assistant), request.asked_by_id} if pk != by.pk]
-    tell(assistant.workspace, people, words, path_of(assistant), mail=f"Vetting of @{assistant.handle}")
+    tell(assistant.workspace, people, words, path_of(assistant), mail=f"Vetting of @{assistant.handle}", kind="vetting")
 
 
 def _words(name: str, text: str, needed: str = "") -> str:

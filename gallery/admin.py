@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from assistants.differences import Change, differences
 from assistants.errors import Refused
 from gallery import admin_adoption as admin_adoption
+from gallery.forms import label_of
 from gallery.marketplace import approving
 from gallery.marketplace.blueprint import Blueprint, of_version
 from gallery.marketplace.installing import as_version
@@ -91,10 +92,11 @@ class TemplateAdmin(GovernAdmin):
     """What the workspace made; what waits comes first. Operators also see what comes with the product."""
 
     section, label, icon, weight = "Assistants", "Templates", "library_books", 75
-    list_display = ("name", "department", "state", "waits", "featured", "installs", "offered_by", "updated")
+    list_display = ("name", "department", "state", "remarks", "installs", "offered_by", "updated")
     list_filter = (WaitsFilter, "state", "featured")
     search_fields = ("slug", "latest__name", "offered__name")
     list_select_related = ("latest", "offered", "offered_by", "workspace")
+    list_before_template = "gallery/govern/packs.html"
     deeds = (
         _deed("approve", "Approve", lambda row: row.offered_id is not None),
         _deed("decline", "Decline", lambda row: row.offered_id is not None, "declined.", _WHY),
@@ -122,9 +124,13 @@ class TemplateAdmin(GovernAdmin):
     def name(self, row: Template) -> str:
         return _name(row)
 
-    @admin.display(boolean=True)
-    def waits(self, row: Template) -> bool:
-        return row.offered_id is not None
+    @admin.display(description="to know", empty_value="")
+    def remarks(self, row: Template) -> str:
+        waits = "a newer version waits" if row.is_on_shelf else ""
+        told = [waits if row.offered_id else "", "featured" if row.featured else ""]
+        if row.wants_everywhere and row.state != Template.State.EVERYWHERE:
+            told.append("asked for in every workspace")
+        return ", ".join(filter(None, told))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -157,7 +163,7 @@ class TemplateAdmin(GovernAdmin):
             "version": version,
             "blueprint": of_version(row, version),
             "changes": _changes(row),
-            "findings": approving.findings_for(reader, row) if reader else [],
+            "findings": [(one, label_of(one.where)) for one in (approving.findings_for(reader, row) if reader else ())],
             "operates": request.user.is_superuser,
             "others": row.state == Template.State.EVERYWHERE and not request.user.is_superuser,
             "problem": problem,
@@ -199,10 +205,15 @@ def _reader(request: HttpRequest, workspace: Workspace | None) -> Membership | N
 
 
 def _waiting(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
-    """Of a workspace, what its admins decide about; of all, also what was asked for in every workspace."""
-    rows = Template.objects.filter(Q(offered__isnull=False) | Q(wants_everywhere=True, state=Template.State.WORKSPACE))
-    if workspace is not None:
-        rows = Template.objects.filter(offered__isnull=False, workspace=workspace)
+    """Of a workspace, what its admins decide about; of all of them, what is the operator's: what every workspace has, and what
+    was asked for there."""
+    everywhere, asked = Q(state=Template.State.EVERYWHERE), Q(wants_everywhere=True)
+    if workspace is None:
+        rows = Template.objects.filter(
+            Q(offered__isnull=False) & (everywhere | asked) | asked & Q(state=Template.State.WORKSPACE)
+        )
+    else:
+        rows = Template.objects.filter(~everywhere, offered__isnull=False, workspace=workspace)
     found = rows.select_related("latest", "offered", "workspace").order_by("updated")[:10]
     waiting = [
         Waiting(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,8 +15,9 @@ from assistants import at_hand
 from assistants.models import Assistant
 from datasources.connectors.registry import CONNECTORS
 from gallery import listing
-from gallery.cards import cards
+from gallery.cards import Card, cards
 from gallery.explaining import Why, why
+from gallery.for_you import used_nearby
 from portal.api.base import WorkspaceAPI
 from portal.api.pagination import ByPlace
 from portal.api.shapes import PersonShape
@@ -40,10 +40,13 @@ class CardShape(serializers.Serializer[Any]):
     description = serializers.CharField(source="version.description")
     emoji = serializers.CharField(source="version.emoji")
     colour = serializers.CharField(source="version.colour")
+    picture = serializers.UUIDField(source="version.picture_id", allow_null=True)
     tags = serializers.ListField(source="version.tags", child=serializers.CharField())
     starters = serializers.ListField(source="version.starters", child=serializers.CharField())
     scope = serializers.ChoiceField(source="assistant.scope", choices=Assistant.Scope.choices)
     stage = serializers.ChoiceField(source="assistant.stage", choices=Assistant.Stage.choices)
+    vetted = serializers.DateTimeField(source="assistant.vetted", allow_null=True)
+    vetted_until = serializers.DateTimeField(source="assistant.vetted_until", allow_null=True)
     owners = PersonShape(many=True)
     reads_all = serializers.BooleanField(source="version.reads_all")
     sources = CardSource(many=True)
@@ -51,6 +54,10 @@ class CardShape(serializers.Serializer[Any]):
     favourite = serializers.BooleanField(source="kept")
     people = serializers.IntegerField(
         source="told.people", allow_null=True, help_text=f"Distinct people of the last 30 days. {_FEW}"
+    )
+    people_of_my_spaces = serializers.SerializerMethodField(
+        help_text="Of those who asked it in the last 30 days and whom the caller shares a space with, where the caller has not "
+        "asked it yet. Null where it is fewer than three."
     )
     unused = serializers.BooleanField(source="told.unused", help_text="Nobody asked it in the last 30 days.")
     trend = serializers.ListField(
@@ -66,6 +73,9 @@ class CardShape(serializers.Serializer[Any]):
     thumbs = serializers.IntegerField(source="told.thumbs", help_text="How many people judged it.")
     hidden = serializers.DateTimeField(source="assistant.hidden", allow_null=True)
     created = serializers.DateTimeField(source="assistant.created")
+
+    def get_people_of_my_spaces(self, card: Card) -> int | None:
+        return card.nearby or None
 
 
 class DayShape(serializers.Serializer[Any]):
@@ -104,18 +114,19 @@ class StandingShape(serializers.Serializer[Why]):
 class GalleryAPI(WorkspaceAPI):
     pagination_class = ByPlace
 
-    def cards(self, keys: QuerySet[Assistant, UUID]) -> Response:
-        page = self.paginate_queryset(keys)
+    def cards(self, wanted: listing.Wanted) -> Response:
+        nearby = used_nearby(self.membership)
+        page = self.paginate_queryset(listing.found(self.membership, wanted, nearby=nearby))
         assert page is not None
-        rows = listing.loaded(self.membership, page)
-        shapes = CardShape(cards(self.membership, rows), many=True, context=self.get_serializer_context())
+        shown = cards(self.membership, listing.loaded(self.membership, page), dict(nearby.people))
+        shapes = CardShape(shown, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(shapes.data)
 
     def row(self, handle: str) -> Assistant:
         return get_object_or_404(Assistant.objects.visible_to(self.membership), handle__iexact=handle)
 
 
-_YES = "Any value but an empty one asks for it."
+_YES = "Any value but an empty one, 0, false or no asks for it."
 
 
 class Gallery(GalleryAPI):
@@ -126,10 +137,14 @@ class Gallery(GalleryAPI):
         responses=CardShape(many=True),
         parameters=[
             OpenApiParameter("q", str, description="Words, or what it should do in other words."),
-            OpenApiParameter("scope", str, enum=list(listing.SCOPES)),
+            OpenApiParameter(
+                "scope", str, enum=list(listing.SCOPES), description="Of personal ones, the caller's own."
+            ),
             OpenApiParameter("stage", str, enum=Assistant.Stage.values),
             OpenApiParameter("tag", str),
-            OpenApiParameter("space", str, description="Reads a source that this space of the caller's sees."),
+            OpenApiParameter(
+                "space", str, description="Needs this space of the caller's: it reads what the space is granted."
+            ),
             OpenApiParameter("kind", str, enum=list(CONNECTORS), description="Reads a source of this kind."),
             OpenApiParameter("mine", str, description=f"The caller is an owner. {_YES}"),
             OpenApiParameter("favourites", str, description=f"The caller keeps it at hand. {_YES}"),
@@ -141,7 +156,11 @@ class Gallery(GalleryAPI):
     )
     def get(self, request: Request, slug: str) -> Response:
         """What the caller may use, the most used first, or as they ask. See /standing/ of one for why."""
-        return self.cards(listing.found(self.membership, listing.Wanted.read(request.query_params)))
+        self.asked(scope=listing.SCOPES, stage=Assistant.Stage.values, kind=CONNECTORS, order=listing.ORDERS)
+        wanted = listing.Wanted.read(request.query_params)
+        if request.query_params.get("space") and wanted.space is None:
+            raise ValidationError({"space": "It takes the id of a space, as spaces/ lists them."})
+        return self.cards(wanted)
 
 
 class Favourites(GalleryAPI):
@@ -150,7 +169,7 @@ class Favourites(GalleryAPI):
     @extend_schema(operation_id="favourites_list", responses=CardShape(many=True))
     def get(self, request: Request, slug: str) -> Response:
         """What the caller keeps at hand, the most used first."""
-        return self.cards(listing.found(self.membership, listing.Wanted(favourites=True)))
+        return self.cards(listing.Wanted(favourites=True))
 
 
 class OneFavourite(GalleryAPI):

@@ -8,14 +8,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, serializers, status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants.api.assistant_shapes import KnowledgePart
 from assistants.api.base import AssistantsAPI
 from assistants.models import Assistant
-from gallery.marketplace import installing, rating, shelf, updating
+from gallery.marketplace import installing, meaning, rating, shelf, updating
 from gallery.marketplace.blueprint import DEPARTMENTS, TASKS
 from gallery.models import Template, TemplateVersion
 
@@ -107,11 +107,7 @@ class TemplateShape(serializers.ModelSerializer[Template]):
         return shown
 
 
-class TemplateInstall(serializers.Serializer[Any]):
-    handle = serializers.CharField(
-        required=False, allow_blank=True, max_length=40, help_text="Empty: a free one near the name."
-    )
-    name = serializers.CharField(required=False, allow_blank=True, max_length=80, help_text="Empty: the template's.")
+class TemplateSlots(serializers.Serializer[Any]):
     texts = serializers.DictField(
         child=serializers.CharField(max_length=200), required=False, help_text="What fills text slots, by their names."
     )
@@ -120,6 +116,13 @@ class TemplateInstall(serializers.Serializer[Any]):
         required=False,
         help_text="What fills knowledge slots, by their names. Left out: none for now.",
     )
+
+
+class TemplateInstall(TemplateSlots):
+    handle = serializers.CharField(
+        required=False, allow_blank=True, max_length=40, help_text="Empty: a free one near the name."
+    )
+    name = serializers.CharField(required=False, allow_blank=True, max_length=80, help_text="Empty: the template's.")
 
 
 class InstalledShape(serializers.ModelSerializer[Assistant]):
@@ -195,7 +198,7 @@ class Templates(TemplatesAPI):
         responses=TemplateShape(many=True),
         parameters=[
             OpenApiParameter(
-                "q", str, description="Words; each has to be in a text of the template or in its department."
+                "q", str, description="Words of its texts or its department, or what it should do in other words."
             ),
             OpenApiParameter("department", str, enum=list(DEPARTMENTS)),
             OpenApiParameter("task", str, enum=list(TASKS)),
@@ -210,13 +213,17 @@ class Templates(TemplatesAPI):
     def get(self, request: Request, slug: str) -> Response:
         """What can be installed, newest first."""
         query = request.query_params
-        for name, known in (("department", DEPARTMENTS), ("task", TASKS)):
-            if query.get(name) and query[name] not in known:
-                raise exceptions.ValidationError({name: f"It takes one of {', '.join(known)}."})
-        found = shelf.found(
-            self.membership, query.get("q", ""), department=query.get("department", ""), task=query.get("task", "")
+        narrowing = self.asked(department=DEPARTMENTS, task=TASKS)
+        rows, everything = self.rows(), query.get("all") == "true"
+        if not everything:
+            rows = rows.filter(pk__in=Template.objects.on_shelf(self.workspace).values("pk"))
+        rows = shelf.narrowed(
+            rows,
+            query.get("q", ""),
+            **narrowing,
+            alike=meaning.alike(self.membership, query.get("q", "")),
+            waiting=everything,
         )
-        rows = self.rows() if query.get("all") == "true" else self.rows().filter(pk__in=found.order_by().values("pk"))
         if query.get("featured") == "true":
             rows = rows.filter(featured=True)
         return self.listed(TemplateShape, rows)

@@ -43,7 +43,8 @@ class Why:
 def why(membership: Membership, assistant: Assistant) -> Why:
     """Of an assistant that this person may use. Four queries and those of visibility."""
     standing = Standing.objects.filter(assistant=assistant).first()
-    owner = assistant.owners.filter(pk=membership.user_id).exists()
+    # A page that names its owners has them already.
+    owner = any(one.pk == membership.user_id for one in assistant.owners.all())
     shown = told(standing, owner=owner)
     score = standing.score if standing else 0.0
     vetted = assistant.scope == Assistant.Scope.WORKSPACE

@@ -68,10 +68,6 @@ class OfferForm(forms.Form):
         initial |= {"starters": "\n".join(draft.starters), "tags": list(draft.tags)}
         return cls(draft=draft, initial=initial)
 
-    def label_of(self, where: str) -> str:
-        """What the page calls the field in which something was found."""
-        return str(self.fields[where].label) if where in self.fields else "What it asks for"
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if self.errors:
@@ -134,3 +130,9 @@ class PackForm(forms.Form):
         if file.size > MOST_BYTES:
             raise ValidationError(f"A pack has at most {MOST_BYTES // 1024:,} KB; this file has {file.size // 1024:,}.")
         return bytes(file.read())
+
+
+def label_of(where: str) -> str:
+    """What pages call the field in which something was found."""
+    field = OfferForm.base_fields.get(where)
+    return str(field.label) if field else "What it asks for"

@@ -1,8 +1,9 @@
-"""What templates hang up in the shell: rules, a menu item, a panel on an assistant's page, and what a start brings up to date."""
+"""What the gallery hangs up in the shell: rules of templates, a menu item, panels, the palette's finds, and what a start brings up to
+date."""
 
 from __future__ import annotations
 
-from gallery import views_templates
+from gallery import palette, views_templates
 from gallery.marketplace import built_in
 from portal.access import register
 from portal.models import Role
@@ -17,7 +18,8 @@ register("template.manage", Role.ADMIN, "admin", "decide about templates")
 registries.menu.add(
     "templates", MenuItem("Templates", "templates", icon="rectangle-stack", action="template.view", weight=12)
 )
-registries.palette.add("templates", PaletteSource("Templates", views_templates.find, weight=30))
+registries.palette.add("assistants", PaletteSource("Assistants", palette.assistants, weight=20))
+registries.palette.add("templates", PaletteSource("Templates", palette.templates, weight=45))
 registries.panel("assistant").add("template", Panel("gallery/_origin.html", views_templates.origin, weight=30))
 registries.panel("assistant_start").add(
     "templates", Panel("gallery/templates/_start.html", views_templates.to_start_from, weight=0)

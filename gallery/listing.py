@@ -12,26 +12,34 @@ from django.db import models
 from django.db.models import Case, Exists, F, FloatField, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
-from assistants.models import Assistant, AssistantVersion, Favourite
+from assistants.models import Assistant, AssistantVersion, Favourite, LivePart
 from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource, Grant
 from gallery import ranking, searching
-from gallery.for_you import Nearby, used_nearby
+from gallery.for_you import Nearby, used_by, used_nearby
 from portal.kept import kept
 from portal.models import Membership, Space
 
-SCOPES = {"vetted": Assistant.Scope.WORKSPACE, "published": Assistant.Scope.PUBLISHED}
+SCOPES = {
+    "vetted": Assistant.Scope.WORKSPACE,
+    "published": Assistant.Scope.PUBLISHED,
+    # Of these one's own alone: nobody is listed another's.
+    "personal": Assistant.Scope.PERSONAL,
+}
+SCOPE_LABELS = {"vetted": "Vetted", "published": "Published", "personal": "Personal"}
 ORDERS = {"used": "Most used", "rated": "Best rated", "new": "Newest", "you": "For me"}
 MOST_TAGS = 30
 TAGS_OF = 300
 """Of so many assistants tags are offered to filter by."""
+_NOT_SHOWN = [f"{one}__{field}" for one in ("live", "latest") for field in ("instructions", "tags_all", "tags_none")]
+"""On cards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody looks for. ``order`` empty: what fits the text best, or without a text the most used.
 
-    ``space``: one of theirs, whose sources it reads; ``kind``: of a source that it reads; ``hidden``: what an admin took out.
+    ``space``: one of theirs, which it needs; ``kind``: of a source that it reads; ``hidden``: what an admin took out.
     """
 
     text: str = ""
@@ -54,15 +62,19 @@ class Wanted:
             text=query.get("q", "").replace("\x00", "").strip()[:200],
             tag=query.get("tag", "").replace("\x00", "")[:40],
             space=_uuid(query.get("space", "")),
-            mine=bool(query.get("mine")),
-            favourites=bool(query.get("favourites")),
-            hidden=bool(query.get("hidden")),
+            mine=_yes(query.get("mine", "")),
+            favourites=_yes(query.get("favourites", "")),
+            hidden=_yes(query.get("hidden", "")),
             **{name: value for name, value in chosen.items() if value in one_of[name]},
         )
 
     @property
     def is_filtered(self) -> bool:
         return replace(self, text="", order="") != Wanted()
+
+
+def _yes(text: str) -> bool:
+    return text.strip().lower() not in {"", "0", "false", "no"}
 
 
 def _uuid(text: str) -> UUID | None:
@@ -97,17 +109,20 @@ def found(
     *,
     among: QuerySet[Assistant] | None = None,
     nearby: Nearby | None = None,
+    by_meaning: bool = True,
 ) -> QuerySet[Assistant, UUID]:
     """The ids of those that are wanted, in their order: ready to be sliced, and then to be ``loaded``.
 
     Ids alone, as ten thousand rows with all that a card shows take many times as long to sort. ``among`` (as
-    ``listed`` gives it) and ``nearby``: where the caller has them already.
+    ``listed`` gives it) and ``nearby``: where the caller has them already. ``by_meaning``: also those that have none of the
+    words and do what the text says, which asks the embedder and the index.
     """
     rows = among if among is not None else listed(membership, hidden=wanted.hidden)
     rows = _filtered(membership, rows, wanted)
     order = wanted.order or ("fits" if wanted.text else "used")
     if wanted.text:
-        rows = _that_fit(membership, rows, wanted.text)
+        alike = searching.alike(membership, wanted.text) if by_meaning else []
+        rows = _that_fit(membership, rows, wanted.text, alike)
     by_use = (F("score").desc(), F("rank").asc(), F("created").desc(), F("handle").asc())
     if order == "fits":
         rows = rows.order_by(F("fits").desc(), *by_use)
@@ -117,7 +132,9 @@ def found(
         rows = rows.order_by(F("created").desc(), F("handle").asc())
     elif order == "you":
         nearby = nearby or used_nearby(membership)
-        rows = rows.annotate(near=_place(nearby.order)).order_by(F("near").asc(nulls_last=True), *by_use)
+        asked = Case(When(pk__in=used_by(membership), then=Value(1)), default=Value(0), output_field=IntegerField())
+        rows = rows.annotate(near=_place(nearby.order), asked=asked)
+        rows = rows.order_by(F("near").asc(nulls_last=True), F("asked").asc(), *by_use)
     else:
         rows = rows.order_by(*by_use)
     return rows.values_list("pk", flat=True)
@@ -127,8 +144,8 @@ def loaded(membership: Membership, keys: Iterable[UUID]) -> list[Assistant]:
     """The assistants of these ids, in their order, with what a card shows. Two queries."""
     keys = list(keys)
     rows = Assistant.objects.filter(pk__in=keys).annotate(kept=_kept(membership)).prefetch_related("owners")
-    rows = rows.select_related("live__picture", "latest__picture", "standing")
-    by_key = {row.pk: row for row in rows.defer("live__instructions", "latest__instructions")}
+    rows = rows.select_related("live", "latest", "standing").defer(*_NOT_SHOWN)
+    by_key = {row.pk: row for row in rows}
     return [by_key[key] for key in keys if key in by_key]
 
 
@@ -151,26 +168,42 @@ def _filtered(membership: Membership, rows: QuerySet[Assistant], wanted: Wanted)
         rows = rows.filter(owners=membership.user_id)
     if wanted.favourites:
         rows = rows.filter(favourites__user=membership.user_id)
-    if wanted.space or wanted.kind:
-        rows = rows.filter(reads__overlap=_sources(membership, wanted))
+    if wanted.space:
+        rows = rows.filter(pk__in=_needing(membership, wanted.space, wanted.kind))
+    elif wanted.kind:
+        rows = rows.filter(reads__overlap=_sources(membership, wanted.kind))
     return rows
 
 
-def _sources(membership: Membership, wanted: Wanted) -> list[UUID]:
-    """The sources that the chosen space sees, of the chosen kind, as far as this person may know of them."""
-    sources = DataSource.objects.visible_to(membership)
-    if wanted.kind:
-        sources = sources.filter(kind=wanted.kind)
-    if wanted.space:
-        spaces = Space.objects.of_member(membership).filter(pk=wanted.space)
-        sources = sources.filter(pk__in=Grant.objects.filter(space__in=spaces.values("pk")).values("source"))
-    return list(sources.values_list("pk", flat=True))
+def _sources(membership: Membership, kind: str) -> list[UUID]:
+    """Of this kind, as far as this person may know of them."""
+    return list(DataSource.objects.visible_to(membership).filter(kind=kind).values_list("pk", flat=True))
 
 
-def _that_fit(membership: Membership, rows: QuerySet[Assistant], text: str) -> QuerySet[Assistant]:
+def _needing(membership: Membership, space: UUID, kind: str) -> QuerySet[LivePart, UUID]:
+    """The assistants that need this space: some part of their knowledge lies in what it is granted, of this kind where one is
+    given. What ``assistants.needs`` says of one, about all of them. One query, and none for a space of others."""
+    spaces = Space.objects.of_member(membership).filter(pk=space).order_by().values("pk")
+    grants = Grant.objects.filter(space__in=spaces).exclude(source__state=DataSource.State.DELETING)
+    if kind:
+        grants = grants.filter(source__kind=kind)
+    whole, partly, covered = [], [], Q(pk__in=[])
+    for source, inside in grants.values_list("source", "parents_in"):
+        if inside is None:
+            whole.append(source)
+        else:
+            partly.append(source)
+            covered |= Q(source=source, node__parents__overlap=inside)
+    parts = LivePart.objects.filter(source__in=[*whole, *partly])
+    return parts.filter(Q(source__in=whole) | covered).values_list("assistant", flat=True)
+
+
+def _that_fit(
+    membership: Membership, rows: QuerySet[Assistant], text: str, alike: Sequence[UUID]
+) -> QuerySet[Assistant]:
     """Those that have the words, or do what the text says; ``fits``: how well. Its handle or name is 4, all words in one of
     these 3, words anywhere 1.5; what means the same adds at most 1, so that it never comes before what has the words."""
-    words, alike = searching.words_of(text), searching.alike(membership, text)
+    words = searching.words_of(text)
     has_words = searching.with_words(membership, words) if words else Q(pk__in=[])
     rows = rows.filter(has_words | Q(pk__in=alike))
     literal = Case(

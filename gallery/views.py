@@ -34,16 +34,21 @@ def assistants(request: WorkspaceRequest) -> HttpResponse:
     wanted = listing.Wanted.read(request.GET)
     start = _number(request.GET.get("from", ""))
     among = listing.listed(membership, hidden=wanted.hidden)
-    keys = list(listing.found(membership, wanted, among=among)[start : start + PAGE + 1])
+    nearby = used_nearby(membership) if wanted.order == "you" else None
+    keys = list(listing.found(membership, wanted, among=among, nearby=nearby)[start : start + PAGE + 1])
     top: list[UUID] = []
     if not start and wanted == listing.Wanted() and len(keys) > PAGE // 2:
         top = list(listing.found(membership, listing.Wanted(scope="vetted"), among=among)[:FEATURED])
-    shown = {card.assistant.pk: card for card in cards(membership, listing.loaded(membership, {*keys[:PAGE], *top}))}
+    people = dict(nearby.people) if nearby else {}
+    loaded = listing.loaded(membership, {*keys[:PAGE], *top})
+    shown = {card.assistant.pk: card for card in cards(membership, loaded, people)}
     context: dict[str, Any] = {
         "wanted": wanted,
         "cards": [shown[key] for key in keys[:PAGE] if key in shown],
         "featured": [shown[key] for key in top if key in shown],
         "start": start,
+        # What colleagues use comes first: where the first is none of it, there is nothing of it.
+        "nothing_near": bool(nearby and keys and not start and keys[0] not in nearby.order),
         "more": _address(request, start + PAGE) if len(keys) > PAGE else "",
         "admin": membership.is_admin,
     }
@@ -54,6 +59,7 @@ def assistants(request: WorkspaceRequest) -> HttpResponse:
         context |= {
             "choices": listing.choices(membership),
             "orders": listing.ORDERS.items(),
+            "scopes": listing.SCOPE_LABELS.items(),
             "stages": Assistant.Stage.choices,
         }
     response = render(request, name, context)

@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from assistants.drafts import checked_handle, free_handle
+from assistants.drafts import checked_fields, checked_handle, free_handle
 from assistants.errors import Refused
 from assistants.reads import what_it_reads
 from assistants.rendering import answer_html
 from assistants.views.builder import entry_of
+from assistants.views.trial import Draft, answered
 from datasources.models import DataSource
 from datasources.picking import Picker, picker, read_choice
 from gallery.marketplace import installing
 from gallery.marketplace.blueprint import Blueprint, of_version
 from gallery.marketplace.slots import Slot
 from gallery.models import Template
-from portal.access import WorkspaceRequest, may, workspace_view
+from portal.access import WorkspaceRequest, async_workspace_view, may, workspace_view
 from portal.models import Membership
 from portal.pages import sentence
 
 STEPS = ("Fill in", "Look at it", "Done")
+MOST_STARTERS_SHOWN = 4
 
 
 @dataclass(slots=True)
@@ -58,12 +62,11 @@ class Asked:
 @workspace_view("template.install")
 def install(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """``step``: preview, back or install. Each step carries what was entered before; nothing is kept until the last."""
-    rows = Template.objects.on_shelf(request.workspace).select_related("latest")
-    template = get_object_or_404(rows, pk=pk)
-    assert template.latest is not None
-    blueprint = of_version(template, template.latest)
+    template, blueprint = _to_install(request, pk)
     if request.method != "POST":
-        return _fill(request, template, blueprint, Filled())
+        # Which company it is nobody has to type.
+        known = {slot.name: request.workspace.name for slot in blueprint.texts if slot.name == "company"}
+        return _fill(request, template, blueprint, Filled(texts=known))
     entered = _read(request.POST, blueprint)
     step = request.POST.get("step", "preview")
     if step == "back":
@@ -74,6 +77,33 @@ def install(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     if step == "install":
         return _install(request, template, blueprint, entered)
     return _look(request, template, blueprint, entered)
+
+
+@async_workspace_view("template.install")
+async def try_out(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
+    """A question to what would come of it, with the preview's form; nothing is saved. As the builder's trial answers."""
+    return await answered(request, partial(_draft, request, pk))
+
+
+def _draft(request: WorkspaceRequest, pk: UUID) -> Draft:
+    _template, blueprint = _to_install(request, pk)
+    entered = _read(request.POST, blueprint)
+    _check(request.membership, blueprint, entered)
+    if entered.wrong:
+        raise Refused("invalid", next(iter(entered.wrong.values())))
+    fields = installing.version_fields(blueprint, entered.texts)
+    reads = installing.merged(request.membership, blueprint, entered.knowledge)
+    try:
+        return checked_fields(request.membership, fields | {"knowledge": reads}), None
+    except ValidationError as error:
+        raise Refused("invalid", sentence(error)) from error
+
+
+def _to_install(request: WorkspaceRequest, pk: UUID) -> tuple[Template, Blueprint]:
+    rows = Template.objects.on_shelf(request.workspace).select_related("latest")
+    template = get_object_or_404(rows, pk=pk)
+    assert template.latest is not None
+    return template, of_version(template, template.latest)
 
 
 def _read(posted: Mapping[str, str], blueprint: Blueprint) -> Filled:
@@ -175,6 +205,12 @@ def _look(request: WorkspaceRequest, template: Template, blueprint: Blueprint, e
         "reads": what_it_reads(request.membership, version),
         "empty": [slot.label for slot in blueprint.knowledge if not entered.knowledge.get(slot.name)],
         "handle_url": reverse("assistant_handle", args=[request.workspace.slug]),
+        "try_url": reverse("template_try", args=[request.workspace.slug, template.pk]),
+        "stop_url": reverse("assistant_try", args=[request.workspace.slug]),
+        "trial_starters": version.starters[:MOST_STARTERS_SHOWN],
+        "trial_words": "It answers as it will once it is installed. Nothing is saved by it, and it counts as nobody’s use.",
+        "trial_note": "Answers from what is shown here",
+        "trial_else": "Install it, then ask in the builder.",
     }
     return render(request, "gallery/templates/look.html", context, status=422 if entered.wrong else 200)
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from assistants.errors import Refused
 from assistants.models import Assistant
-from gallery.forms import OfferForm
+from gallery.forms import OfferForm, label_of
 from gallery.marketplace import offering, updating
 from gallery.marketplace.blueprint import Blueprint
 from gallery.marketplace.checking import Finding, check
@@ -65,7 +65,7 @@ def _offer_page(
         "assistant": assistant,
         "version": assistant.latest or assistant.live,
         "form": form,
-        "findings": [(one, one.id in confirmed, form.label_of(one.where)) for one in findings],
+        "findings": [(one, one.id in confirmed, label_of(one.where)) for one in findings],
         "checked": checked,
         "before": offering.last_offer(assistant),
     }

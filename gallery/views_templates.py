@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from assistants.errors import Refused
 from assistants.models import Assistant
 from assistants.rendering import answer_html
-from gallery.marketplace import approving, rating, shelf
+from gallery.marketplace import approving, meaning, rating, shelf
 from gallery.marketplace.blueprint import DEPARTMENTS, TASKS, Blueprint
 from gallery.marketplace.updating import update_of
 from gallery.models import Installation, Rating, Template
@@ -41,7 +41,12 @@ def templates(request: WorkspaceRequest) -> HttpResponse:
         "order": _one_of(request.GET.get("order", ""), shelf.ORDERS) or "rated",
     }
     rows = shelf.found(
-        request.membership, wanted["q"], department=wanted["department"], task=wanted["task"], order=wanted["order"]
+        request.membership,
+        wanted["q"],
+        department=wanted["department"],
+        task=wanted["task"],
+        order=wanted["order"],
+        alike=meaning.alike(request.membership, wanted["q"]),
     )
     page = paged(request, rows, PAGE)
     plain = not (wanted["q"] or wanted["department"] or wanted["task"]) and page.number == 1
@@ -150,16 +155,6 @@ def to_start_from(request: HttpRequest, _page: Any) -> dict[str, Any]:
     membership: Membership = request.membership  # type: ignore[attr-defined]
     rows = list(shelf.featured(membership)) or list(shelf.found(membership)[:6])
     return {"cards": [shelf.card(row) for row in rows[:6]]}
-
-
-def find(request: HttpRequest, text: str) -> list[tuple[str, str, str]]:
-    """For the palette."""
-    membership: Membership = request.membership  # type: ignore[attr-defined]
-    if len(text) < 2:
-        return []
-    cards = [shelf.card(row) for row in shelf.found(membership, text)[:6]]
-    slug = membership.workspace.slug
-    return [(one.blueprint.name, reverse("template", args=[slug, one.template.pk]), one.department) for one in cards]
 
 
 def origin(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:

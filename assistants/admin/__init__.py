@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,44 +14,20 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import TabularInline
 
-from assistants import lifecycle
 from assistants.admin import adoption as adoption
 from assistants.admin import use
 from assistants.admin import vetting as vetting
-from assistants.errors import Refused
+from assistants.admin.deeds import DEEDS, default_of
 from assistants.models import Assistant, AssistantVersion, Conversation, Message, UseDay, VettingRequest
 from assistants.vetting import open_request
 from portal.admin.base import GovernAdmin
-from portal.admin.deeds import Deed
 from portal.admin.filters import text_filter
 from portal.admin.overview import TEMPLATE, panel
 from portal.admin.site import site
-from portal.models import User, Workspace
+from portal.models import Membership, Workspace
 from portal.registry import Panel, registries
 
 Scope = Assistant.Scope
-
-
-def _step(verb: Callable[[Assistant, User], Any], words: str) -> Callable[[Assistant, User], str]:
-    """A verb of lifecycle.py as a deed: what it refuses is told the way that the admin tells it."""
-
-    def run(row: Assistant, by: User) -> str:
-        try:
-            verb(row, by)
-        except Refused as error:
-            raise ValidationError(str(error)) from error
-        return f"{row} {words}"
-
-    return run
-
-
-def _vet(row: Assistant, by: User) -> None:
-    """The version that stood on the page where the button was pressed."""
-    lifecycle.vet(row, by, getattr(row, "seen", None))
-
-
-def _is_orphan(row: Assistant) -> bool:
-    return Assistant.objects.orphans().filter(pk=row.pk).exists()
 
 
 class OrphanFilter(admin.SimpleListFilter):
@@ -66,17 +40,14 @@ class OrphanFilter(admin.SimpleListFilter):
         return queryset.orphans() if self.value() == "yes" else queryset
 
 
-def _make_default(row: Assistant, by: User) -> None:
-    lifecycle.set_default(row.workspace, row, by)
+class ScopeFilter(admin.SimpleListFilter):
+    title, parameter_name = "state", "scope"
 
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(scope, Assistant(scope=scope).scope_words) for scope in Scope.values]
 
-def _lost_by_archiving(row: Assistant) -> list[str]:
-    asked = Message.objects.filter(assistant=row, role=Message.Role.ASSISTANT)
-    people = asked.values("author").distinct().count()
-    return [
-        f"{row}: nobody finds it any more. {people} people have asked it {asked.count()} questions.",
-        "Their conversations stay. It can be restored.",
-    ]
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(scope=self.value()) if self.value() in Scope.values else queryset
 
 
 class VersionInline(TabularInline):
@@ -85,7 +56,7 @@ class VersionInline(TabularInline):
     model = AssistantVersion
     fk_name = "assistant"
     extra = 0
-    fields = ("number", "name", "model", "instructions", "created", "created_by")
+    fields = ("number", "name", "model", "instructions", "created", "created_by", "went_live")
     readonly_fields = fields
     can_delete = False
     ordering = ("-number",)
@@ -110,9 +81,9 @@ class AssistantAdmin(GovernAdmin):
     owner's business as long as they are here."""
 
     section, icon, weight = "Assistants", "smart_toy", 70
-    list_display = ("handle", "name", "scope", "stage", "waits", "is_default", "people", "updated")
+    list_display = ("handle", "name", "state", "stage", "remarks", "people", "updated")
     list_filter = (
-        "scope",
+        ScopeFilter,
         "stage",
         "is_default",
         OrphanFilter,
@@ -123,70 +94,13 @@ class AssistantAdmin(GovernAdmin):
     list_select_related = ("live", "latest", "workspace")
     ordering = ("handle",)
     fields = (
-        *("handle", "name", "scope", "stage", "waits", "is_default", "owned_by", "created"),
+        *("handle", "name", "state", "stage", "remarks", "answers_for", "owned_by", "created"),
         *("vetted", "vetted_by", "vetted_until", "hidden", "archived"),
     )
     readonly_fields = fields
     change_form_outer_before_template = "assistants/govern/deeds.html"
     inlines = (VersionInline,)
-    deeds = (
-        Deed(
-            "vet",
-            "Vet its latest version",
-            _step(_vet, "is vetted and offered to everybody."),
-            lambda row: not row.archived and (row.scope == Scope.PUBLISHED or row.in_review),
-        ),
-        Deed(
-            "unvet",
-            "Take vetting back",
-            _step(lifecycle.unvet, "is an ordinary published assistant again."),
-            lambda row: row.scope == Scope.WORKSPACE,
-        ),
-        Deed(
-            "default",
-            "Make it the default",
-            _step(_make_default, "answers where no assistant was chosen."),
-            lambda row: row.scope == Scope.WORKSPACE and not row.is_default and not row.archived,
-        ),
-        Deed(
-            "hide",
-            "Hide",
-            _step(lifecycle.hide, "is in no list any more; whoever knows it still asks it."),
-            lambda row: row.hidden is None and row.scope != Scope.PERSONAL and not row.archived,
-        ),
-        Deed(
-            "unhide",
-            "Show again",
-            _step(lifecycle.unhide, "is in the gallery again."),
-            lambda row: row.hidden is not None and row.scope != Scope.PERSONAL and not row.archived,
-        ),
-        Deed(
-            "take_over",
-            "Take over",
-            _step(lifecycle.take_over, "is yours now."),
-            _is_orphan,
-        ),
-        Deed(
-            "unpublish",
-            "Unpublish",
-            _step(lifecycle.unpublish, "is its owners' alone again."),
-            lambda row: row.scope == Scope.PUBLISHED and not row.archived,
-            lambda row: [f"{row}: only its owners have it from now on, and it leaves this list."],
-        ),
-        Deed(
-            "archive",
-            "Archive",
-            _step(lifecycle.archive, "is archived."),
-            lambda row: not row.archived and row.scope != Scope.PERSONAL,
-            _lost_by_archiving,
-        ),
-        Deed(
-            "restore",
-            "Bring back",
-            _step(lifecycle.restore, "is back, as its owners' own."),
-            lambda row: row.archived is not None,
-        ),
-    )
+    deeds = DEEDS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Assistant]:
         since = timezone.localdate() - timedelta(days=29)
@@ -200,7 +114,9 @@ class AssistantAdmin(GovernAdmin):
         orphans = Assistant.objects.orphans().values("pk")
         rows = super().get_queryset(request).filter(~Q(scope=Scope.PERSONAL) | Q(pk__in=orphans))
         requests = VettingRequest.objects.filter(assistant=OuterRef("pk"), state=VettingRequest.State.OPEN)
-        return rows.annotate(asked_by=Coalesce(Subquery(asked), 0), asked_for=Exists(requests))
+        return rows.annotate(
+            asked_by=Coalesce(Subquery(asked), 0), asked_for=Exists(requests), orphaned=Q(pk__in=orphans)
+        )
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         row = super().get_object(request, object_id, from_field)
@@ -221,7 +137,7 @@ class AssistantAdmin(GovernAdmin):
         row = self.get_object(request, object_id or "")
         asked = open_request(row) if row is not None else None
         address = reverse("admin:assistants_vettingrequest_change", args=[asked.pk]) if asked else ""
-        more = {"open_request": asked, "open_request_address": address}
+        more = {"open_request": asked, "open_request_address": address, "links": _links(request, row)}
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     @admin.display(ordering="live__name")
@@ -229,17 +145,50 @@ class AssistantAdmin(GovernAdmin):
         version = row.live or row.latest
         return version.name if version else ""
 
-    @admin.display(boolean=True, description="waits for vetting")
-    def waits(self, row: Any) -> bool:
-        return bool(row.asked_for)
+    @admin.display(ordering="scope")
+    def state(self, row: Assistant) -> str:
+        return row.scope_words
+
+    @admin.display(description="to know", empty_value="")
+    def remarks(self, row: Any) -> str:
+        """What a list of handles would hide: whom it waits for, where it answers, why nobody finds it."""
+        told = {
+            "waits for vetting": row.asked_for,
+            "a draft waits": row.scope == Scope.WORKSPACE and row.has_draft and not row.asked_for,
+            "the default": row.is_default,
+            "nobody owns it": row.orphaned,
+            "hidden": row.hidden,
+            "archived": row.archived,
+        }
+        return ", ".join(words for words, holds in told.items() if holds)
 
     @admin.display(ordering="asked_by", description="people in 30 days")
     def people(self, row: Any) -> int:
         return int(row.asked_by)
 
+    @admin.display(description="default of")
+    def answers_for(self, row: Assistant) -> str:
+        return ", ".join(default_of(row)) or "nobody"
+
     @admin.display(description="owners")
     def owned_by(self, row: Assistant) -> str:
-        return ", ".join(str(user) for user in row.owners.all())
+        owners = list(row.owners.order_by("email"))
+        here = Membership.objects.active().filter(workspace=row.workspace_id, user__in=owners)
+        still = set(here.values_list("user", flat=True))
+        return ", ".join(str(user) if user.pk in still else f"{user} (left)" for user in owners)
+
+
+def _links(request: HttpRequest, row: Assistant | None) -> list[tuple[str, str]]:
+    """Its pages in the portal, as far as they are this admin's; an operator who is not in the workspace has none."""
+    membership: Membership | None = request.membership  # type: ignore[attr-defined]
+    if row is None or membership is None or membership.workspace_id != row.workspace_id:
+        return []
+    of = [membership.workspace.slug, row.handle]
+    links = [("Publish and vet", reverse("assistant_publishing", args=of))]
+    if Assistant.objects.editable_by(membership).filter(pk=row.pk).exists():
+        pages = {"Edit": "assistant_edit", "Versions": "assistant_versions", "How it is used": "assistant_insight"}
+        links += [(words, reverse(name, args=of)) for words, name in pages.items()]
+    return links
 
 
 @admin.register(Conversation, site=site)
@@ -267,9 +216,9 @@ class ConversationAdmin(GovernAdmin):
     def messages_count(self, row: Any) -> int:
         return int(row.message_count)
 
-    @admin.display(boolean=True, description="shared with everybody")
-    def shared(self, row: Conversation) -> bool:
-        return row.shared_with_workspace
+    @admin.display(description="shared with everybody", empty_value="")
+    def shared(self, row: Conversation) -> str:
+        return "yes" if row.shared_with_workspace else ""
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *_: Any, **__: Any) -> HttpResponse:
         raise Http404

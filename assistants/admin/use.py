@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
-from assistants.insight import use
+from assistants.insight import of_workspace, use
+from assistants.insight.of_workspace import MOST, ByAssistant, NamedSpending, WorkspaceUse
 from assistants.models import Assistant
-from portal import usage_days
 from portal.admin.overview import CHARTS, Number, charts, days_of, period
 from portal.charts import Columns, Ranking, Series, columns, day_label, lines, money, thin
-from portal.kept import kept
-from portal.models import UsageDay, User, Workspace
+from portal.models import UsageDay, Workspace
 from portal.registry import Panel, registries
 from portal.usage_days import Spent
-
-MOST = 8
-NO_ASSISTANT = "No assistant chosen"
-PERSONAL = "Personal assistants"
 
 
 def numbers(workspace: Workspace | None) -> list[Number]:
@@ -45,15 +37,13 @@ def numbers(workspace: Workspace | None) -> list[Number]:
 
 
 def _use(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
-    days = days_of(period(request))
-    drawn = kept(f"govern:use:{workspace.pk}:{days[0]}:{days[-1]}", lambda: _use_charts(workspace, days))
-    return charts("Use", drawn.value, drawn.at if drawn.old else None)
+    found = of_workspace.used(workspace, days_of(period(request)))
+    return charts("Use", _use_charts(found.value), found.at if found.old else None)
 
 
-def _use_charts(workspace: Workspace, days: Sequence[date]) -> list[Columns | Ranking]:
-    daily = use.of_workspace(workspace, days)
-    ups, downs = use.thumbs(use.thumbs_of_workspace(workspace), days)
-    labels = [day_label(day) for day in days]
+def _use_charts(found: WorkspaceUse) -> list[Columns | Ranking]:
+    daily, ups, downs = found.use, found.ups, found.downs
+    labels = [day_label(day) for day in daily.days]
     answered = [asked - empty for asked, empty in zip(daily.questions, daily.unanswered, strict=True)]
     return [
         columns(
@@ -77,7 +67,7 @@ def _use_charts(workspace: Workspace, days: Sequence[date]) -> list[Columns | Ra
             [Series("Up", ups), Series("Down", downs, "bad")],
             total=f"{share(sum(ups), sum(ups) + sum(downs))} up",
         ),
-        _by_use(workspace, days[0]),
+        _by_use(found.assistants),
     ]
 
 
@@ -86,18 +76,12 @@ def share(part: int, whole: int) -> str:
     return f"{round(100 * part / whole)}\u202f%" if whole else "–"
 
 
-def _by_use(workspace: Workspace, since: date) -> Ranking:
-    found = use.by_assistant(workspace, since, MOST)
-    known = {
-        row.pk: row for row in Assistant.objects.filter(pk__in=[o.assistant for o in found]).select_related("live")
-    }
+def _by_use(found: Sequence[ByAssistant]) -> Ranking:
     rows = []
     for one in found:
-        assistant = known.get(one.assistant) if one.assistant else None
-        address = reverse("admin:assistants_assistant_change", args=[assistant.pk]) if assistant else ""
-        name = str(assistant) if assistant else PERSONAL if one.kind == "personal" else NO_ASSISTANT
-        cells = [thin(one.people), thin(one.questions), share(one.unanswered, one.questions)]
-        rows.append((name, one.people, cells, address))
+        address = reverse("admin:assistants_assistant_change", args=[one.assistant]) if one.assistant else ""
+        cells = [thin(one.use.people), thin(one.use.questions), share(one.use.unanswered, one.use.questions)]
+        rows.append((one.name, one.use.people, cells, address))
     return Ranking(
         "Assistants by use",
         "Assistant",
@@ -109,71 +93,42 @@ def _by_use(workspace: Workspace, since: date) -> Ranking:
 
 def _cost(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     since = days_of(period(request))[0]
-    key = f"govern:cost:{workspace.pk}:{since}:{timezone.localdate()}"
-    drawn = kept(key, lambda: _cost_charts(workspace, since))
-    words = "" if any(chart.lines for chart in drawn.value) else "No model was called in these days."
-    return charts("Tokens and cost", drawn.value, drawn.at if drawn.old else None, words)
+    found = {by: of_workspace.spent(workspace, by, since) for by in _COST}
+    drawn = [_spent(workspace, *_COST[by], one.value) for by, one in found.items()]
+    words = "" if any(chart.lines for chart in drawn) else "No model was called in these days."
+    return charts("Tokens and cost", drawn, min((one.at for one in found.values() if one.old), default=None), words)
 
 
-def _cost_charts(workspace: Workspace, since: date) -> list[Ranking]:
-    models = usage_days.spent(workspace, UsageDay.By.MODEL, since)
-    assistants = usage_days.spent(workspace, UsageDay.By.ASSISTANT, since)
-    people = usage_days.spent(workspace, UsageDay.By.PERSON, since)
-    named = {one.key: one.key or "Unknown model" for one in models}
-    return [
-        _spent(workspace, "By model", "Model", models, named),
-        _spent(workspace, "By assistant", "Assistant", assistants, _handles(workspace, assistants)),
-        _spent(workspace, "By person", "Person", people, _people(workspace, people)),
-    ]
+_COST = {
+    UsageDay.By.MODEL: ("By model", "Model"),
+    UsageDay.By.ASSISTANT: ("By assistant", "Assistant"),
+    UsageDay.By.PERSON: ("By person", "Person"),
+}
 
 
-def _spent(workspace: Workspace, title: str, heading: str, found: Sequence[Spent], named: dict[str, str]) -> Ranking:
-    """Those that have a name here are lines; what all others come to is said in one."""
-    shown = [one for one in found if one.key in named][:MOST]
-    others = [one for one in found if one not in shown]
-    drawn_by_cost = any(one.cost for one in found)
+def _spent(workspace: Workspace, title: str, heading: str, found: NamedSpending) -> Ranking:
+    """The first that have a name here are lines; what all others come to is said in one."""
+    others = [one for _name, one in found.named[MOST:]]
+    others += [found.others] if found.others.calls else []
+    by_cost = any(one.cost for _name, one in found.named) or bool(found.others.cost)
     rest = ""
     if others:
         tokens = thin(sum(one.tokens for one in others))
         spent = money(sum((one.cost for one in others), Decimal(0)), workspace.currency)
         rest = f"Others: {tokens} tokens, {spent}."
-    return Ranking(
-        title,
-        heading,
-        ["Tokens", "Cost"],
-        lines(
-            [
-                (
-                    named[one.key],
-                    one.cost if drawn_by_cost else one.tokens,
-                    [thin(one.tokens), _cost_words(one, workspace.currency)],
-                    "",
-                )
-                for one in shown
-            ]
-        ),
-        empty="Nothing in these days.",
-        rest=rest,
-    )
+    shown = found.named[:MOST]
+    drawn = [
+        (name, one.cost if by_cost else one.tokens, [thin(one.tokens), _cost_words(one, workspace.currency)], "")
+        for name, one in shown
+    ]
+    return Ranking(title, heading, ["Tokens", "Cost"], lines(drawn), empty="Nothing in these days.", rest=rest)
 
 
 def _cost_words(one: Spent, currency: str) -> str:
     if one.unpriced == one.calls:
-        return "no price set"
+        # Nothing was sent to anybody: quotes, and the model on this machine.
+        return "no price set" if one.tokens else "nothing"
     return money(one.cost, currency) + (" and more" if one.unpriced else "")
-
-
-def _handles(workspace: Workspace, found: Sequence[Spent]) -> dict[str, str]:
-    """Offered ones by name; personal ones are their owners' business and stand among the others. One query."""
-    ids = [UUID(one.key) for one in found[:200] if one.key]
-    rows = Assistant.objects.filter(workspace=workspace, pk__in=ids).exclude(scope=Assistant.Scope.PERSONAL)
-    return {str(pk): f"@{handle}" for pk, handle in rows.values_list("pk", "handle")} | {"": NO_ASSISTANT}
-
-
-def _people(workspace: Workspace, found: Sequence[Spent]) -> dict[str, str]:
-    ids = [int(one.key) for one in found[: MOST * 2] if one.key]
-    rows = User.objects.filter(pk__in=ids, memberships__workspace=workspace)
-    return {str(user.pk): str(user) for user in rows} | {"": "Nobody: syncs and the like"}
 
 
 registries.panel("govern_charts").add("use", Panel(CHARTS, _use, weight=10))

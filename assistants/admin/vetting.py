@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from assistants import lifecycle
 from assistants.considering import considered
 from assistants.errors import Refused
-from assistants.models import VettingRequest
+from assistants.models import Assistant, VettingRequest
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Ask, Deed
 from portal.admin.overview import TEMPLATE, Waiting, panel
@@ -28,6 +28,7 @@ from portal.workspaces import set_vetting_days
 State = VettingRequest.State
 QUEUE = "admin:assistants_vettingrequest_changelist"
 ONE = "admin:assistants_vettingrequest_change"
+_DECIDED = {"approve": "vetted and offered to everybody", "ask_changes": "sent back", "decline": "declined"}
 
 
 def _is_open(row: VettingRequest) -> bool:
@@ -45,6 +46,14 @@ def _deed(name: str, label: str, words: str, said: Callable[[VettingRequest], st
         return f"{row.assistant} {words}"
 
     return Deed(name, label, run, _is_open, lambda row: [said(row)], asks=_comment(comment))
+
+
+def _withdraw(row: VettingRequest, by: User) -> str:
+    try:
+        lifecycle.withdraw(row, by)
+    except Refused as error:
+        raise ValidationError(str(error)) from error
+    return f"{row.assistant}: the request is withdrawn."
 
 
 def _comment(help: str) -> Ask:
@@ -87,6 +96,7 @@ class VettingAdmin(GovernAdmin):
             lambda row: f"{row.assistant}, version {row.version.number}: declined.",
             "Their owners read why. Needed.",
         ),
+        Deed("withdraw", "Withdraw", _withdraw, _is_open, lambda row: [f"{row.assistant}: nothing waits any more."]),
     )
 
     def get_urls(self) -> list[Any]:
@@ -132,7 +142,7 @@ class VettingAdmin(GovernAdmin):
         """The button that was pressed, with the comment."""
         row = self.get_object(request, object_id)
         verb = request.POST.get("do", "")
-        if row is None or verb not in {deed.name for deed in self.deeds}:
+        if row is None or verb not in _DECIDED:
             raise Http404
         comment = request.POST.get("comment", "")
         try:
@@ -140,8 +150,7 @@ class VettingAdmin(GovernAdmin):
         except (Refused, ValidationError) as error:
             words = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
             return self._page(request, self.get_object(request, object_id), words, comment)
-        done = {"approve": "vetted and offered to everybody", "ask_changes": "sent back", "decline": "declined"}[verb]
-        messages.success(request, f"{row.assistant}: version {row.version.number} is {done}.")
+        messages.success(request, f"{row.assistant}: version {row.version.number} is {_DECIDED[verb]}.")
         return HttpResponseRedirect(reverse(QUEUE))
 
     def lasts_view(self, request: HttpRequest) -> HttpResponse:
@@ -162,12 +171,15 @@ class VettingAdmin(GovernAdmin):
 
     def _page(self, request: HttpRequest, row: Any, problem: str = "", comment: str = "") -> HttpResponse:
         assistant = row.assistant
+        panels = [(panel.template, panel.context(request, row)) for panel in registries.panel("vetting")]
         context = {
             **self.admin_site.each_context(request),
             "title": f"Vet {assistant}, version {row.version.number}" if _is_open(row) else f"{assistant}: {row}",
             "asked": row,
             "assistant": assistant,
             "found": considered(assistant, row.version, _reader(request, assistant.workspace)),
+            "links": _links(request, row),
+            "panels": [(template, data) for template, data in panels if data is not None],
             "problem": problem,
             "comment": comment,
             "opts": self.model._meta,
@@ -185,10 +197,29 @@ def _reader(request: HttpRequest, workspace: Workspace) -> Membership:
     return Membership(workspace=workspace, user=request.user, role=Role.ADMIN)  # type: ignore[misc]
 
 
-def _waiting(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
-    rows = VettingRequest.objects.filter(state=State.OPEN, assistant__archived__isnull=True)
-    if workspace is not None:
-        rows = rows.filter(assistant__workspace=workspace)
+def _links(request: HttpRequest, row: VettingRequest) -> list[tuple[str, str]]:
+    """Where this admin can look further. An operator who is not in the workspace has none of its pages."""
+    membership: Membership | None = request.membership  # type: ignore[attr-defined]
+    if membership is None:
+        return []
+    of = [membership.workspace.slug, row.assistant.handle]
+    links = [("Publish and vet", reverse("assistant_publishing", args=of))]
+    if Assistant.objects.visible_to(membership).filter(pk=row.assistant_id).exists():
+        links = [("Its page", reverse("assistant", args=of)), *links]
+    if Assistant.objects.editable_by(membership).filter(pk=row.assistant_id).exists():
+        number = row.version.number
+        tried = f"{reverse('assistant_edit', args=of)}?version={number}"
+        links = [(f"Try version {number}", tried), ("How it is used", reverse("assistant_insight", args=of)), *links]
+    return links
+
+
+def _waiting(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any] | None:
+    if workspace is None:
+        # An operator runs the installation; what a company trusts, its own admins say.
+        return None
+    rows = VettingRequest.objects.filter(
+        state=State.OPEN, assistant__archived__isnull=True, assistant__workspace=workspace
+    )
     found = rows.select_related("assistant", "version", "asked_by").order_by("asked")[:10]
     waiting = [
         Waiting(str(one.assistant), f"version {one.version.number} waits for vetting", reverse(ONE, args=[one.pk]))

@@ -11,7 +11,8 @@ from assistants.answering.condense import condense
 from assistants.answering.events import AnswerEvent, Asked, Cited, Finished, Passages, Step, Token
 from assistants.answering.spec import AssistantSpec, Meter, Reader, Said
 from assistants.answering.tabling import can_be_asked, consult, to_read
-from datasources.reading import ReadablePassage, Scope
+from datasources.reading import ReadablePassage
+from datasources.scope import Scope
 from portal.providers.types import ChatRequest, Delta
 
 NEAREST = 3

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from assistants.answering import prompts
 from assistants.answering.spec import AssistantSpec, ReadablePassage, Reader
-from datasources.reading import Results, Scope
+from datasources.reading import Results
 from datasources.retrieval.types import IndexUnavailable
+from datasources.scope import Scope
 
 PASSAGES, NEWEST_PASSAGES = 8, 60
 SEARCH_SECONDS = 30

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from datasources.reading import ReadablePassage, Results, Scope
+from datasources.reading import ReadablePassage, Results
 from datasources.reading_tables import Sheet
+from datasources.scope import Scope
 from datasources.tables import Limits, Result
 from portal.providers.errors import FREE, ProviderError
 from portal.providers.streaming import estimated
@@ -22,7 +23,8 @@ class AssistantSpec:
 
     ``instructions``: with their variables filled in. ``context_tokens``: how much the model reads at once, where that is
     known. ``queries_tables``: a question that tables fit is asked of them by SQL, which the model writes. ``retrieval``: how
-    it finds what to answer from: ``search``, ``newest``, ``tables`` or ``none``.
+    it finds what to answer from: ``search``, ``newest``, ``tables`` or ``none``. ``language``: what whoever asks is answered
+    in, by its English name; empty is the language of the question.
     """
 
     name: str
@@ -34,6 +36,7 @@ class AssistantSpec:
     version: UUID | None = None
     queries_tables: bool = False
     retrieval: str = "search"
+    language: str = ""
 
     @property
     def writes(self) -> bool:

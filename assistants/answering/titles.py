@@ -34,6 +34,6 @@ def title_from(question: str) -> str:
 async def write_title(spec: AssistantSpec, question: str, meter: Meter) -> str:
     """The model's title, or what ``title_from`` gives where that is not one. Raises ProviderError, TimeoutError."""
     async with asyncio.timeout(SECONDS):
-        text = await said_by(spec.chat, "title", prompts.titling(question), meter, longest=2 * LONGEST)
+        text = await said_by(spec.chat, "title", prompts.titling(question, spec.language), meter, longest=2 * LONGEST)
     title = " ".join(re.sub(r"\[[\d, ]+\]", "", text).split()).strip(" \"'“”„.*#")
     return title if 0 < len(title) <= LONGEST else title_from(question)

@@ -18,6 +18,7 @@ KNOWN: Mapping[str, str] = MappingProxyType(
         "reader.name": "the name of whoever asks",
         "reader.role": "their role here: member, builder or admin",
         "reader.team": "the restricted spaces that they are in",
+        "reader.language": "the language that they chose to be answered in, or the language of the question",
         "date": "today, such as 2026-03-31",
         "workspace": "the name of this workspace",
     }

@@ -29,7 +29,10 @@ class KnowledgePart(serializers.Serializer[Any]):
 
 
 class VersionShape(serializers.ModelSerializer[AssistantVersion]):
-    """``instructions`` is null for who may not see them; of ``knowledge``, each sees the sources that they know."""
+    """``instructions`` is null for who may not see them; of ``knowledge``, each sees the sources that they know.
+
+    ``went_live``: when people other than its owners could first ask it; null of what never was offered to them.
+    """
 
     created_by = PersonShape(allow_null=True)
     instructions = serializers.SerializerMethodField()
@@ -62,6 +65,7 @@ class VersionShape(serializers.ModelSerializer[AssistantVersion]):
             "note",
             "created",
             "created_by",
+            "went_live",
         ]
         read_only_fields = fields
 
@@ -81,6 +85,7 @@ class AssistantShape(serializers.ModelSerializer[Assistant]):
     """``version`` is what people run; for who may change the assistant, it is the latest."""
 
     owners = PersonShape(many=True)
+    vetted_by = PersonShape(allow_null=True)
     version = serializers.SerializerMethodField()
     live_version = serializers.IntegerField(source="live.number", default=None, allow_null=True)
     latest_version = serializers.IntegerField(source="latest.number", default=None, allow_null=True)
@@ -106,7 +111,11 @@ class AssistantShape(serializers.ModelSerializer[Assistant]):
             "hidden",
             "archived",
             "vetted",
+            "vetted_by",
             "vetted_until",
+            "shows_instructions",
+            "template",
+            "template_version",
             "owners",
             "editable",
             "version",

@@ -14,10 +14,15 @@ from rest_framework.response import Response
 from assistants import lifecycle
 from assistants.api.assistant_shapes import AssistantChange, AssistantRequest, AssistantShape
 from assistants.api.base import AssistantsAPI
+from assistants.changing import change_assistant
+from assistants.errors import Refused
 from assistants.models import Assistant
 from datasources.api.base import one_of
 from datasources.models import DataSource
 from portal.models import User
+
+ABOUT = ("note", "handle", "stage", "shows_instructions", "owners")
+"""Of what is sent to change one, what is no field of a version."""
 
 
 class AssistantAPI(AssistantsAPI):
@@ -34,10 +39,18 @@ class AssistantAPI(AssistantsAPI):
         return self._whole(Assistant.objects.governed_by(self.membership))
 
     def _whole(self, rows: QuerySet[Assistant]) -> QuerySet[Assistant]:
-        return rows.select_related("live__created_by", "latest__created_by", "workspace").prefetch_related("owners")
+        rows = rows.select_related("live__created_by", "latest__created_by", "workspace", "vetted_by")
+        return rows.prefetch_related("owners")
 
     def row(self, handle: str) -> Assistant:
         return get_object_or_404(self.rows(), handle__iexact=handle)
+
+    def to_change(self, handle: str) -> Assistant:
+        """One that the caller may change: 404 where they do not see it, 403 where it is others' alone."""
+        row = self.row(handle.removeprefix("@"))
+        if not Assistant.objects.editable_by(self.membership).filter(pk=row.pk).exists():
+            raise Refused("not_yours", f"That is for the owners of @{row.handle}.")
+        return row
 
     def around(self, rows: Any) -> dict[str, Any]:
         editable = Assistant.objects.editable_by(self.membership).filter(pk__in=[row.pk for row in rows])
@@ -94,20 +107,21 @@ class OneAssistant(AssistantAPI):
     def get(self, request: Request, slug: str, handle: str) -> Response:
         return self.answer(handle)
 
-    @extend_schema(operation_id="assistants_change", request=AssistantChange, responses=AssistantShape)
+    @extend_schema(
+        operation_id="assistants_change", request=AssistantChange, responses={200: AssistantShape, 204: None}
+    )
     def patch(self, request: Request, slug: str, handle: str) -> Response:
-        """A new version with what is sent over what the latest has. A vetted assistant's waits for an admin."""
+        """A new version with what is sent over what the latest has. A vetted assistant's waits for an admin.
+
+        Where one thing is refused, nothing changes. 204 where the caller does not see it any more.
+        """
         row, change = self.row(handle), self.parsed(AssistantChange)
-        if "handle" in change:
-            row = lifecycle.rename_handle(row, self.person, change.pop("handle"))
-        if "stage" in change:
-            row = lifecycle.set_stage(row, self.person, change.pop("stage"))
-        if "shows_instructions" in change:
-            row = lifecycle.show_instructions(row, self.person, change.pop("shows_instructions"))
         if "owners" in change:
-            row = lifecycle.set_owners(row, self.person, self._people(change.pop("owners")))
-        if set(change) - {"note"}:
-            lifecycle.save_version(row, self.person, **change)
+            change["owners"] = self._people(change["owners"])
+        about = {name: change.pop(name) for name in ABOUT if name in change}
+        row = change_assistant(row, self.person, change, **about)
+        if not self.rows().filter(pk=row.pk).exists():
+            return Response(status=status.HTTP_204_NO_CONTENT)
         return self.answer(row.handle)
 
     def _people(self, ids: list[int]) -> list[Any]:

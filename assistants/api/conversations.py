@@ -61,7 +61,11 @@ class Conversations(AssistantsAPI):
         """One's own and those shared with one, newest first."""
         archived = request.query_params.get("archived", "").lower() in {"1", "true", "yes"}
         found = filing.conversations_of(self.membership, request.query_params.get("q", ""), archived=archived)
-        return self.listed(ConversationShape, found.select_related("assistant", "owner"), ordering=["-updated", "pk"])
+        return self.listed(
+            ConversationShape,
+            found.select_related("assistant", "owner").prefetch_related("shared_with"),
+            ordering=["-updated", "pk"],
+        )
 
     @extend_schema(
         operation_id="conversations_create", request=ConversationRequest, responses={201: ConversationDetail}

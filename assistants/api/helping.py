@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -11,13 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants.advice import Advice, Draft, advise
+from assistants.api.assistant_shapes import AssistantFields
 from assistants.api.assistants import AssistantAPI
 from assistants.api.base import AssistantsAPI
-from assistants.drafts import LONGEST_INSTRUCTIONS, MOST_STARTERS
+from assistants.drafts import FIELDS, LONGEST_INSTRUCTIONS, MOST_STARTERS, over
 from assistants.errors import Refused
 from assistants.likeness import Fit, fitting
 from assistants.likeness.finding import LONGEST
 from assistants.writing import LONGEST_WISH, Texts, write
+from datasources.reading import branch_of
 from portal.api.base import AsyncWorkspaceAPI
 
 
@@ -84,11 +87,45 @@ class AdviceOn(AssistantAPI):
     @extend_schema(operation_id="assistants_advice", responses=AdviceList)
     def get(self, request: Request, slug: str, handle: str) -> Response:
         """What could be better about the latest version, for those who may change it."""
-        row = self.row(handle)
-        if row.pk not in self.around([row])["editable"] or row.latest is None:
-            raise Refused("not_yours", f"Only its owners get advice on @{row.handle}.")
+        row = self.to_change(handle)
+        if row.latest is None:
+            raise Refused("not_found", f"@{row.handle} has no version to advise on.")
         said = advise(self.membership, Draft.of(row.latest), row)
         return Response(AdviceList({"results": said}).data)
+
+
+class AdviceRequest(AssistantFields):
+    """What is filled in so far. With ``assistant`` it goes over the latest version of one that the caller may change."""
+
+    assistant = serializers.CharField(required=False, max_length=41, help_text="The handle of the one that is changed.")
+
+
+class AdviceOnDraft(AssistantAPI):
+    access = {"POST": "assistant.edit"}
+
+    @extend_schema(operation_id="assistants_advice_on_draft", request=AdviceRequest, responses=AdviceList)
+    def post(self, request: Request, slug: str) -> Response:
+        """What could be better about what is not saved."""
+        given = self.parsed(AdviceRequest)
+        row = self.to_change(given.pop("assistant")) if "assistant" in given else None
+        fields = over(row.latest if row else None, {name: given[name] for name in FIELDS if name in given})
+        return Response(AdviceList({"results": advise(self.membership, _unsaved(fields), row)}).data)
+
+
+def _unsaved(fields: Mapping[str, Any]) -> Draft:
+    """As advice looks at it. Knowledge that was left out is everything, as it is where an assistant is made of it."""
+    texts = {name: fields[name] for name in ("name", "description", "instructions") if name in fields}
+    knowledge = fields.get("knowledge")
+    everything = knowledge is None or fields.get("reads_all", False)
+    branches = None if everything else tuple(branch_of(entry) for entry in knowledge or ())
+    credential = fields.get("credential")
+    return Draft(
+        **texts,
+        starters=tuple(fields.get("starters") or ()),
+        branches=() if fields.get("retrieval") == "none" else branches,
+        credential=credential.pk if credential else None,
+        model=fields.get("model") or "",
+    )
 
 
 class DraftShape(serializers.Serializer[Texts]):

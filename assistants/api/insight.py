@@ -5,24 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants.api.base import AssistantsAPI
-from assistants.insight.of_one import PERIODS, Insight, insight
+from assistants.api.governing import DAYS, DayOfUseShape, days_asked
+from assistants.insight.of_one import Insight, insight
 from assistants.models import Assistant
-from assistants.views.insight import period_of
-
-
-class InsightDayShape(serializers.Serializer[Any]):
-    day = serializers.DateField()
-    people = serializers.IntegerField()
-    questions = serializers.IntegerField()
-    unanswered = serializers.IntegerField()
-    ups = serializers.IntegerField()
-    downs = serializers.IntegerField()
+from portal.api.spending import LeftShape
+from portal.spending import standing
 
 
 class TopicShape(serializers.Serializer[Any]):
@@ -77,11 +70,11 @@ class InsightShape(serializers.Serializer[Any]):
     unused_sources = UnusedShape(many=True, source="cited.unused")
     worked_out = serializers.DateTimeField(help_text="When topics and passages were.")
 
-    @extend_schema_field(InsightDayShape(many=True))
+    @extend_schema_field(DayOfUseShape(many=True))
     def get_by_day(self, row: Insight) -> Any:
         columns = zip(row.days, row.use.people, row.use.questions, row.use.unanswered, row.ups, row.downs, strict=True)
         names = ("day", "people", "questions", "unanswered", "ups", "downs")
-        return InsightDayShape([dict(zip(names, values, strict=True)) for values in columns], many=True).data
+        return DayOfUseShape([dict(zip(names, values, strict=True)) for values in columns], many=True).data
 
 
 class AssistantInsight(AssistantsAPI):
@@ -91,11 +84,29 @@ class AssistantInsight(AssistantsAPI):
     @extend_schema(
         operation_id="assistants_insight",
         responses=InsightShape,
-        parameters=[OpenApiParameter("days", int, enum=list(PERIODS), description="30 unless told otherwise.")],
+        parameters=[DAYS],
     )
     def get(self, request: Request, slug: str, handle: str) -> Response:
         """For its owners; for admins, of what was published."""
         rows = Assistant.objects.editable_by(self.membership).select_related("live", "latest", "workspace")
         assistant = get_object_or_404(rows, handle__iexact=handle)
-        found = insight(self.membership, assistant, period_of(request.query_params.get("days", "")))
+        found = insight(self.membership, assistant, days_asked(request))
         return Response(InsightShape(found).data)
+
+
+class AssistantSpendingShape(serializers.Serializer[Any]):
+    budgets = LeftShape(many=True)
+
+
+class AssistantSpending(AssistantsAPI):
+    access = "assistant.edit"
+    pagination_class = None
+
+    @extend_schema(operation_id="assistants_spending", responses=AssistantSpendingShape)
+    def get(self, request: Request, slug: str, handle: str) -> Response:
+        """What the assistant's own budgets have left: for its owners; for admins, of what was published."""
+        rows = Assistant.objects.editable_by(self.membership)
+        assistant = get_object_or_404(rows, handle__iexact=handle)
+        return Response(
+            AssistantSpendingShape({"budgets": standing.of_assistant(self.workspace.pk, assistant.pk)}).data
+        )

@@ -8,7 +8,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -17,8 +17,10 @@ from rest_framework.response import Response
 from assistants import conversations
 from assistants.api.base import AssistantsAPI, EventStream, StreamingAPI, after_of
 from assistants.api.conversations import ConversationAPI, assistant_named, messages_of
+from assistants.api.event_shapes import EventShape
 from assistants.api.shapes import FeedbackShape, MessageShape, NarrowShape, shown_to
 from assistants.errors import Refused
+from assistants.feedback import give_feedback, take_feedback_back
 from assistants.following import allowed, follow
 from assistants.models import Feedback, Message
 from datasources.narrowing import read
@@ -28,7 +30,9 @@ from portal.models import ApiKey, Credential
 _ANSWER = {
     (201, "application/json"): MessageShape,
     (200, "text/event-stream"): OpenApiResponse(
-        OpenApiTypes.STR, "The answer's events as they happen: `id` (its number), `event` (its type), `data` (JSON)."
+        EventShape,
+        "The answer's events as they happen, one after another: `seq` comes as the stream's `id`, `type` as its `event`, "
+        "`data` as JSON. After one of the types `completed`, `stopped` and `error` there are no more.",
     ),
 }
 
@@ -205,7 +209,7 @@ class GiveFeedback(AssistantsAPI):
     def post(self, request: Request, slug: str, pk: UUID) -> Response:
         """A thumb up or down with a reason. A second one changes the first."""
         answer = conversations.answer_of(self.membership, pk)
-        given = conversations.give_feedback(self.membership, answer, **self.parsed(FeedbackRequest))
+        given = give_feedback(self.membership, answer, **self.parsed(FeedbackRequest))
         return self.shown(FeedbackShape, given)
 
     @extend_schema(operation_id="messages_feedback_back", responses={204: None})
@@ -213,5 +217,5 @@ class GiveFeedback(AssistantsAPI):
         """Take one's thumb back."""
         answer = conversations.answer_of(self.membership, pk)
         get_object_or_404(Feedback, message=answer, user=self.membership.user)
-        conversations.take_feedback_back(self.membership, answer)
+        take_feedback_back(self.membership, answer)
         return Response(status=status.HTTP_204_NO_CONTENT)

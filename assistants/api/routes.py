@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from assistants.api import assistants, conversations, helping, lifecycle, messages, versions, vetting
+from assistants.api import (
+    assistants,
+    beginning,
+    conversations,
+    helping,
+    lifecycle,
+    messages,
+    prompts,
+    trying,
+    versions,
+    vetting,
+)
 
 _assistant = "assistants/<slug:handle>/"
 _request = "vetting-requests/<uuid:pk>/"
@@ -29,6 +40,12 @@ urlpatterns = [
     path(f"{_assistant}advice/", helping.AdviceOn.as_view(), name="assistant-advice"),
     path("assistant-fits/", helping.Fitting.as_view(), name="assistant-fits"),
     path("assistant-drafts/", helping.Drafts.as_view(), name="assistant-drafts"),
+    path("assistant-advice/", helping.AdviceOnDraft.as_view(), name="assistant-advice-on-draft"),
+    path("assistant-needs/", beginning.NeedsOfDraft.as_view(), name="assistant-needs-of-draft"),
+    path("assistant-handles/", beginning.Handles.as_view(), name="assistant-handles"),
+    path("assistant-trials/", trying.Trials.as_view(), name="assistant-trials"),
+    path("assistant-trials/<uuid:pk>/stop/", trying.StopTrial.as_view(), name="assistant-trial-stop"),
+    path(f"{_assistant}copy/", beginning.Copy.as_view(), name="assistant-copy"),
     path("assistant-defaults/", lifecycle.Defaults.as_view(), name="assistant-defaults"),
     path("assistant-hand-overs/", lifecycle.HandOver.as_view(), name="assistant-hand-overs"),
     path("vetting-requests/", vetting.VettingRequests.as_view(), name="vetting-requests"),
@@ -44,6 +61,7 @@ urlpatterns = [
     path(f"{_assistant}export/", versions.Export.as_view(), name="assistant-export"),
     path("conversations/", conversations.Conversations.as_view(), name="conversations"),
     path("conversations/<uuid:pk>/", conversations.OneConversation.as_view(), name="conversation"),
+    path("conversations/<uuid:pk>/assistant-draft/", beginning.OfConversation.as_view(), name="conversation-assistant"),
     path("conversations/<uuid:pk>/messages/", messages.ConversationMessages.as_view(), name="messages"),
     path(_message, messages.OneMessage.as_view(), name="message"),
     path(f"{_message}events/", messages.Events.as_view(), name="message-events"),
@@ -51,5 +69,7 @@ urlpatterns = [
     path(f"{_message}edit/", messages.Edit.as_view(), name="message-edit"),
     path(f"{_message}again/", messages.Again.as_view(), name="message-again"),
     path(f"{_message}next/", messages.AskNext.as_view(), name="message-next"),
+    path("me/prompts/", prompts.Prompts.as_view(), name="prompts"),
+    path("me/prompts/<uuid:pk>/", prompts.OnePrompt.as_view(), name="prompt"),
     path(f"{_message}feedback/", messages.GiveFeedback.as_view(), name="message-feedback"),
 ]

@@ -8,9 +8,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from assistants.branches import above
 from assistants.models import Assistant, Conversation, Feedback, Message
 from assistants.presenting import Shown, shown_answers
-from assistants.thread import results_of, told_of
+from assistants.thread import results_of, searched_in, told_of, wanted_of
 from portal.api.shapes import PersonShape
 from portal.models import Membership
 
@@ -36,6 +37,10 @@ class CitationShape(serializers.Serializer[Any]):
     end = serializers.IntegerField(required=False)
     hash = serializers.CharField(required=False)
     snippet = serializers.CharField(required=False)
+    why = serializers.CharField(
+        required=False,
+        help_text="Why it was found, in words: which of the question's words it has, or that it is close in meaning.",
+    )
     href = serializers.CharField(required=False, help_text="The page that opens the document at the passage.")
     document = CitedDocument(required=False, allow_null=True)
 
@@ -68,6 +73,11 @@ class TableResultShape(serializers.Serializer[Any]):
     hash = serializers.CharField(required=False)
 
 
+class SearchedShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
 class ErrorShape(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -93,6 +103,7 @@ class MessageShape(serializers.ModelSerializer[Message]):
     citations = serializers.SerializerMethodField()
     read = serializers.SerializerMethodField()
     tables = serializers.SerializerMethodField()
+    searched = serializers.SerializerMethodField()
     narrow = NarrowShape(many=True, help_text="Of a question: where alone to look; empty does not narrow.")
     then = serializers.SerializerMethodField()
     next_answer = serializers.SerializerMethodField()
@@ -118,6 +129,7 @@ class MessageShape(serializers.ModelSerializer[Message]):
             "read",
             "tables",
             "found",
+            "searched",
             "usage",
             "created",
             "finished",
@@ -161,16 +173,22 @@ class MessageShape(serializers.ModelSerializer[Message]):
         """What tables gave: the SQL that the model wrote, and its rows. Withheld where the caller may not read one of them."""
         return self.context["results"].get(row.pk, [])
 
+    @extend_schema_field(SearchedShape(many=True))
+    def get_searched(self, row: Message) -> Any:
+        """Of an answer that found nothing: the sources that were searched, as far as the caller may know of them."""
+        return SearchedShape(self.context["searched"].get(row.pk, []), many=True).data
+
 
 def shown_to(membership: Membership, messages: Sequence[Message]) -> dict[str, Any]:
     """What the shape of these messages needs beside their rows, in a few queries for however many."""
-    shown = shown_answers(membership, messages)
+    shown = shown_answers(membership, messages, wanted_of(messages, above(messages)))
     told = told_of([row.pk for row in messages if row.pk in shown])
     after = Message.objects.filter(parent__in=list(shown), role=Message.Role.ASSISTANT).order_by("created")
     wanted = {one for row in messages for one in row.then}
     handles = Assistant.objects.filter(pk__in=wanted).values_list("pk", "handle") if wanted else ()
     return {
         "shown": shown,
+        "searched": searched_in(membership, messages),
         "results": {key: results_of(told[key], shown[key]) for key in told},
         "next": dict(after.values_list("parent_id", "pk")),
         "handles": dict(handles),
@@ -180,6 +198,7 @@ def shown_to(membership: Membership, messages: Sequence[Message]) -> dict[str, A
 class ConversationShape(serializers.ModelSerializer[Conversation]):
     assistant: Any = serializers.SlugRelatedField(slug_field="handle", read_only=True)
     owner = PersonShape()
+    shared_with = serializers.SerializerMethodField()
 
     class Meta:
         model = Conversation
@@ -189,12 +208,20 @@ class ConversationShape(serializers.ModelSerializer[Conversation]):
             "assistant",
             "owner",
             "shared_with_workspace",
+            "shared_with",
             "pinned",
             "archived",
             "created",
             "updated",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField(), allow_null=True))
+    def get_shared_with(self, row: Conversation) -> Any:
+        """The people who read along, by id, as a change takes it; null for anybody but its owner."""
+        if row.owner_id != self.context["view"].membership.user_id:
+            return None
+        return sorted(person.pk for person in row.shared_with.all())
 
 
 class ConversationDetail(ConversationShape):

@@ -29,11 +29,12 @@ from assistants.api.assistant_shapes import (
 from assistants.api.assistants import AssistantAPI
 from assistants.api.base import AssistantsAPI
 from assistants.exporting import file_name, to_yaml
-from assistants.history import compare, seen_by, versions_for
+from assistants.history import at_hand, compare, one_of_them, seen_by, versions_for
 from assistants.importing import from_yaml
 from assistants.pictures import keep_picture
 from assistants.starting import Draft
 from assistants.views.pictures import shown as picture_file
+from portal.api.portraits import WebpRenderer
 
 
 class Versions(AssistantAPI):
@@ -97,11 +98,6 @@ class YamlRenderer(BaseRenderer):
         return JSONRenderer().render(data, accepted_media_type, renderer_context)
 
 
-class WebpRenderer(YamlRenderer):
-    media_type = "image/webp"
-    format = "webp"
-
-
 class Export(AssistantAPI):
     access = "assistant.view"
     renderer_classes = [YamlRenderer, JSONRenderer]
@@ -115,10 +111,8 @@ class Export(AssistantAPI):
         """The assistant as a YAML file, as far as the caller may see it."""
         row = self.row(handle)
         number = request.query_params.get("version", "")
-        versions = versions_for(row, seen_by(self.membership, row))
-        if number:
-            versions = versions.filter(number=int(number) if number.isdecimal() and len(number) < 7 else 0)
-        version = versions.first()
+        seen = seen_by(self.membership, row)
+        version = one_of_them(row, seen, number) if number else at_hand(row, seen)
         if version is None:
             raise serializers.ValidationError({"version": "There is no such version."})
         return yaml_response(to_yaml(self.membership, row, version), file_name(row, version))

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from assistants import lifecycle
 from assistants.api.assistants import AssistantAPI
 from assistants.api.base import AssistantsAPI
+from assistants.api.insight import CommentShape
 from assistants.api.lifecycle import Comment
 from assistants.considering import considered, requests_for
 from assistants.models import VettingRequest
@@ -62,13 +63,42 @@ class VettingUseShape(serializers.Serializer[Any]):
     downs = serializers.IntegerField()
 
 
+class ReadsNodeShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="pk")
+    path = serializers.CharField()
+
+
+class ReadsPartShape(serializers.Serializer[Any]):
+    """Of one source. ``whole``: all of it but for ``outside``. ``hidden``: parts that are gone, or that the caller may not know."""
+
+    data_source = serializers.UUIDField(source="source.pk")
+    name = serializers.CharField(source="source.name")
+    kind = serializers.CharField(source="source.kind")
+    whole = serializers.BooleanField()
+    inside = ReadsNodeShape(many=True)
+    outside = ReadsNodeShape(many=True)
+    hidden = serializers.IntegerField()
+
+
+class ReadsShape(serializers.Serializer[Any]):
+    """``everything``: all that whoever asks may read. ``hidden_sources``: how many are gone, or not for the caller."""
+
+    everything = serializers.BooleanField()
+    nothing = serializers.BooleanField()
+    parts = ReadsPartShape(many=True)
+    hidden_sources = serializers.IntegerField()
+
+
 class ConsideredShape(serializers.Serializer[Any]):
-    """``vetted_before``: the version that ``changes`` are told against; null where none was vetted. ``use``: of 30 days."""
+    """``vetted_before``: the version that ``changes`` are told against; null where none was vetted. ``use`` and ``comments``: of
+    30 days."""
 
     vetted_before = serializers.IntegerField(source="before.number", default=None, allow_null=True)
     changes = VettingChangeShape(many=True)
+    reads = ReadsShape()
     needs = serializers.ListField(child=serializers.CharField())
     use = VettingUseShape()
+    comments = CommentShape(many=True)
 
 
 class OneRequestShape(RequestShape):
@@ -113,7 +143,7 @@ class OneRequest(RequestAPI):
 
     @extend_schema(operation_id="vetting_requests_get", responses=OneRequestShape)
     def get(self, request: Request, slug: str, pk: str) -> Response:
-        """With what changed since the last vetted version, what it needs, and how it is used."""
+        """With what it reads and needs, what changed since the last vetted version, how it is used and what people said."""
         return self.shown(OneRequestShape, self.found(pk))
 
 

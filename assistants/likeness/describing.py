@@ -1,7 +1,7 @@
 """What each assistant does, as a point in the index. Blocking; workers call it.
 
-``Likeness.described`` is the id of the live version and the hash of what was embedded, 32 hexadecimal digits each: the first
-tells by SQL alone who has to be looked at, the second that nothing has to be embedded.
+``Likeness.described`` is how the assistant stood (see ``_standing``) and the hash of what was embedded: the first tells by SQL
+alone who has to be looked at, the second that nothing has to be embedded.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Left, Replace
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import Cast, Concat, Left, Replace
 
 from assistants.likeness.collection import answered_space, does_space, index_of, payload_of, point_of
 from assistants.likeness.embedding import embedded
@@ -23,20 +23,24 @@ from portal.models import Workspace
 from portal.providers.types import Embedder
 
 BATCH = 64
+STANDING, DIGEST = 36, 28
+"""Characters of the two parts of ``Likeness.described``."""
 CHARACTERS = 4000
 """Of a text that are looked at: more than the local model's window holds, and enough to tell what an assistant does."""
 ENOUGH = 120
 """Characters of name, description and starter questions that tell it. Only where there are fewer, the begin of the instructions
-is read, too: over the templates that come with Atrium, instructions made all of them alike (0.28 at the median, against 0.07)
-and fewer questions found who answers them, as good instructions resemble each other in how they are written."""
+is read, too, where everybody may read them; else whoever searches could find out what they say. Over the templates that come with
+Atrium, instructions made all of them alike (0.28 at the median, against 0.07) and fewer questions found who answers them, as good
+instructions resemble each other in how they are written."""
 INSTRUCTIONS = 600
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 """For ``Likeness.updated``: no question was weighed yet (see weighing.py)."""
 
 
-def text_of(version: AssistantVersion) -> str:
+def text_of(assistant: Assistant, version: AssistantVersion) -> str:
     """What an assistant does, most telling first: what does not fit the embedder's window is cut off at the end."""
-    return told(version.name, version.description, version.starters, version.instructions)
+    instructions = version.instructions if assistant.shows_instructions else ""
+    return told(version.name, version.description, version.starters, instructions)
 
 
 def told(name: str, description: str, starters: Iterable[str], instructions: str) -> str:
@@ -63,8 +67,8 @@ def describe(workspace: Workspace, ids: Sequence[UUID]) -> int:
 
 def _describe(workspace: Workspace, embedder: Embedder, rows: Sequence[Assistant]) -> int:
     space, index = embedder.space, index_of(workspace.pk)
-    texts = {row.pk: text_of(row.live) for row in rows if row.live}
-    digests = {key: hashlib.sha256(text.encode()).hexdigest()[:32] for key, text in texts.items()}
+    texts = {row.pk: text_of(row, row.live) for row in rows if row.live}
+    digests = {key: hashlib.sha256(text.encode()).hexdigest()[:DIGEST] for key, text in texts.items()}
     kept = {row.pk: row.likeness for row in rows if hasattr(row, "likeness")}
     changed = [row for row in rows if row.pk not in kept or not _is_same(kept[row.pk], space, digests[row.pk])]
     moved: dict[str, list[UUID]] = {}
@@ -85,13 +89,13 @@ def _describe(workspace: Workspace, embedder: Embedder, rows: Sequence[Assistant
 
 
 def _is_same(likeness: Likeness, space: str, digest: str) -> bool:
-    return likeness.space == space and likeness.described[32:] == digest
+    return likeness.space == space and likeness.described[STANDING:] == digest
 
 
 def _keep(space: str, rows: Sequence[Assistant], digests: dict[UUID, str], new: Sequence[UUID]) -> None:
     """``new``: of which no question was weighed in this space yet."""
     made = [
-        Likeness(assistant=row, space=space, described=f"{row.live_id.hex}{digests[row.pk]}")
+        Likeness(assistant=row, space=space, described=f"{_standing(row)}{digests[row.pk]}")
         for row in rows
         if row.live_id
     ]
@@ -125,11 +129,23 @@ def _delete(workspace: UUID, space: str, ids: Sequence[UUID]) -> None:
 
 
 def stale(workspace: Workspace, space: str) -> QuerySet[Assistant]:
-    """Assistants whose live version, or whose embedding model, is another than the one that the index has."""
-    version = Replace(Cast(OuterRef("live_id"), TextField()), Value("-"), Value(""))
-    same = Likeness.objects.filter(assistant=OuterRef("pk"), space=space).annotate(version=Left("described", 32))
+    """Assistants that stand otherwise than when the index was told of them, or whose embedding model is another."""
     living = Assistant.objects.filter(workspace=workspace, archived__isnull=True, live__isnull=False)
-    return living.filter(~Exists(same.filter(version=version)))
+    version = Replace(Cast("live_id", TextField()), Value("-"), Value(""), output_field=TextField())
+    shows, hidden = _digit(Q(shows_instructions=True)), _digit(Q(hidden__isnull=False))
+    same = Likeness.objects.filter(assistant=OuterRef("pk"), space=space).annotate(stood=Left("described", STANDING))
+    stands = living.annotate(stands=Concat(version, shows, hidden, Left("scope", 2), output_field=TextField()))
+    return stands.filter(~Exists(same.filter(stood=OuterRef("stands"))))
+
+
+def _digit(condition: Q) -> Case:
+    return Case(When(condition, then=Value("1")), default=Value("0"))
+
+
+def _standing(assistant: Assistant) -> str:
+    """What changes what the index should have of it, but for its owners: STANDING characters, as ``stale`` puts them in SQL."""
+    assert assistant.live_id
+    return f"{assistant.live_id.hex}{assistant.shows_instructions:d}{bool(assistant.hidden):d}{assistant.scope[:2]}"
 
 
 def archived(workspace: Workspace) -> QuerySet[Likeness]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from datasources import reading
-from portal.models import Workspace
+from datasources.retrieval.remembering import Remembering
+from portal.models import Membership, User, Workspace
 from portal.providers.errors import ProviderError
 from portal.providers.types import Embedder
 from portal.spending.accounts import Account
@@ -21,9 +23,32 @@ def embedded(workspace: Workspace, embedder: Embedder, texts: Sequence[str]) -> 
     """
     if not texts:
         return []
-    account = Account.opened(workspace)
+    with on_account(workspace, embedder) as metered:
+        return _embedded(metered, [_cut(embedder, text) for text in texts])
+
+
+def asked(membership: Membership, embedder: Embedder, text: str) -> list[float]:
+    """The vector of what somebody looks for; what was asked lately is at hand. Of a vendor's model this person pays.
+
+    Raises ProviderError.
+    """
+    with on_account(membership.workspace, embedder, membership.user) as metered:
+        return Remembering(metered).embed_query(text).vectors[0]
+
+
+@contextmanager
+def on_account(workspace: Workspace, embedder: Embedder, user: User | None = None) -> Iterator[Embedder]:
+    """The embedder on the account of the workspace, or of a person in it; what a vendor spent is recorded at the end. For the
+    model on this machine the database is asked nothing.
+
+    Its calls raise ProviderError where a budget has no room, too.
+    """
+    if not workspace.embedding_credential_id:
+        yield embedder
+        return
+    account = Account.opened(workspace, user)
     try:
-        return _embedded(reading.metered(embedder, account), [_cut(embedder, text) for text in texts])
+        yield reading.metered(embedder, account)
     finally:
         account.record()
 

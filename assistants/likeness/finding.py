@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -90,8 +89,8 @@ async def fitting(membership: Membership, question: str, limit: int = 3) -> list
     )
     scores = {key: _score(key, does, answered, yours) for key in {*does, *answered, *yours}}
     good = {key: score for key, (score, _why) in scores.items() if score >= FITS}
-    visible = await in_database(_visible, membership, good)
-    return [Fit(visible[key], score, scores[key][1]) for key, score in _best(good) if key in visible][:limit]
+    rows = await in_database(_shown, membership, [key for key, _score in _best(good)], limit)
+    return [Fit(row, *scores[row.pk]) for row in rows]
 
 
 def _score(
@@ -111,12 +110,22 @@ def _best(scores: Mapping[UUID, float]) -> list[tuple[UUID, float]]:
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _visible(membership: Membership, ids: Iterable[UUID]) -> dict[UUID, Assistant]:
+def _visible(membership: Membership, ids: Collection[UUID]) -> set[UUID]:
     """Those of them that this person may use now and that are not hidden. Two queries."""
-    if not (wanted := list(ids)):
-        return {}
-    rows = Assistant.objects.visible_to(membership).filter(pk__in=wanted, live__isnull=False, hidden__isnull=True)
-    return {row.pk: row for row in rows.select_related("live__picture")}
+    if not ids:
+        return set()
+    rows = Assistant.objects.visible_to(membership, among=ids).filter(live__isnull=False, hidden__isnull=True)
+    return set(rows.order_by().values_list("pk", flat=True))
+
+
+def _shown(membership: Membership, ids: Sequence[UUID], limit: int) -> list[Assistant]:
+    """The first of them that may be shown, in their order, with what is shown of them. Three queries."""
+    visible = _visible(membership, ids)
+    first = [key for key in ids if key in visible][:limit]
+    if not first:
+        return []
+    rows = Assistant.objects.select_related("live").defer("live__instructions").in_bulk(first)
+    return [rows[key] for key in first if key in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +144,10 @@ class _Asked:
         text = text.strip()[:LONGEST]
         if not text:
             return None
-        embedder, index, reach = await in_database(_opened, membership)
-        known, usual = remembered(embedder, text), _usual.get(embedder.space)
-        if known is not None and usual is not None:
-            return cls(membership, known, embedder.space, index, reach, usual)
-        vector, above = await asyncio.to_thread(_embedded, membership, embedder, text)
-        return cls(membership, vector, embedder.space, index, reach, above)
+        reach, (space, vector, usual) = await asyncio.gather(
+            in_database(findable_by, membership), asyncio.to_thread(_embedded, membership, text)
+        )
+        return cls(membership, vector, space, index_of(membership.workspace_id), reach, usual)
 
     async def found(self, space: str, limit: int) -> dict[UUID, float]:
         """Assistant to score, in one of their collections."""
@@ -156,22 +163,22 @@ class _Asked:
         return (cosine - self.usual) / (1 - self.usual)
 
 
-def _opened(membership: Membership) -> tuple[Embedder, WorkspaceIndex, Filter]:
-    embedder = reading.embedder_for(membership.workspace)
-    embedder.space  # noqa: B018  of a vendor's unknown model the first use asks for its size, which blocks
-    return embedder, index_of(membership.workspace_id), findable_by(membership)
-
-
-def _embedded(membership: Membership, embedder: Embedder, text: str) -> tuple[list[float], float]:
-    """The text's vector and what is usual. Of a vendor's model the person pays, as for asking it."""
-    if not membership.workspace.embedding_credential_id:
-        return Remembering(embedder).embed_query(text).vectors[0], usual_likeness(embedder)
-    account = Account.opened(membership.workspace, membership.user)
-    paid = reading.metered(embedder, account)
+def _embedded(membership: Membership, text: str) -> tuple[str, list[float], float]:
+    """The space of the workspace's embedder, the text's vector there, and what is usual. Of a vendor's model the person pays, as
+    for asking it."""
+    account = None
     try:
-        return Remembering(paid).embed_query(text).vectors[0], usual_likeness(paid)
+        embedder = reading.embedder_for(membership.workspace)
+        known, usual = remembered(embedder, text), _usual.get(embedder.space)
+        if known is not None and usual is not None:
+            return embedder.space, known, usual
+        if membership.workspace.embedding_credential_id:
+            account = Account.opened(membership.workspace, membership.user)
+            embedder = reading.metered(embedder, account)
+        return embedder.space, Remembering(embedder).embed_query(text).vectors[0], usual_likeness(embedder)
     finally:
-        account.record()
+        if account is not None:
+            account.record()
         close_old_connections()
 
 
@@ -184,17 +191,18 @@ _UNLIKE = (
     "Drafts replies to customers whose parcel is late.",
 )
 _usual: dict[str, float] = {}
-_lock = threading.Lock()
 
 
 def usual_likeness(embedder: Embedder) -> float:
     """The mean cosine of sentences that have no subject in common, as this model sees them: some give 0.05, some 0.7.
 
-    Scores are told above it, so that one threshold holds for every model. Blocking; one call for each model and process.
+    Scores are told above it, so that one threshold holds for every model. Blocking; one call for each model and process (two, where
+    two come first at once: nobody waits for another's vendor), so that a vendor's embedder comes on somebody's account (see
+    embedding.on_account).
     """
-    with _lock:
-        if embedder.space not in _usual:
-            vectors = embedder.embed_documents(_UNLIKE).vectors
-            pairs = [sum(x * y for x, y in zip(a, b, strict=True)) for i, a in enumerate(vectors) for b in vectors[:i]]
-            _usual[embedder.space] = max(0.0, min(0.9, sum(pairs) / len(pairs)))
-        return _usual[embedder.space]
+    known = _usual.get(embedder.space)
+    if known is None:
+        vectors = embedder.embed_documents(_UNLIKE).vectors
+        pairs = [sum(x * y for x, y in zip(a, b, strict=True)) for i, a in enumerate(vectors) for b in vectors[:i]]
+        known = _usual[embedder.space] = max(0.0, min(0.9, sum(pairs) / len(pairs)))
+    return known

@@ -2,6 +2,7 @@ from .assistant import Assistant, AssistantVersion, Favourite, LivePart, Picture
 from .conversation import Citation, Conversation, EventBatch, Message
 from .feedback import Feedback
 from .insight import Likeness, QuestionVector, UseDay
+from .prompt import SavedPrompt
 from .vetting import VettingRequest
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Message",
     "Picture",
     "QuestionVector",
+    "SavedPrompt",
     "SpaceDefault",
     "UseDay",
     "VettingRequest",

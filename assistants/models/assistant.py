@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from django.contrib.postgres.aggregates import BoolAnd
@@ -11,8 +11,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 
 from datasources.access import readable_branches
 from datasources.models import Node
@@ -23,18 +25,19 @@ HANDLE = RegexValidator(r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$", "3 to 40 small letter
 
 
 class AssistantQuerySet(models.QuerySet["Assistant"]):
-    def visible_to(self, membership: Membership) -> AssistantQuerySet:
+    def visible_to(self, membership: Membership, among: Collection[uuid.UUID] | None = None) -> AssistantQuerySet:
         """One's own; vetted ones; published ones whose every part one's spaces read. Never archived ones.
 
         As many queries whatever there is, and one index look-up for each part of those that read a source of which this
-        person's spaces see only parts.
+        person's spaces see only parts. ``among``: only of these, whose parts alone are then looked at.
         """
         if not membership.active:
             return self.none()
         offered = models.Q(scope=Assistant.Scope.WORKSPACE) | models.Q(
-            within_reach(readable_branches(membership)), scope=Assistant.Scope.PUBLISHED
+            within_reach(readable_branches(membership), among), scope=Assistant.Scope.PUBLISHED
         )
-        return self.filter(
+        rows = self if among is None else self.filter(pk__in=among)
+        return rows.filter(
             models.Q(pk__in=_owned_by(membership.user_id)) | (offered & models.Q(live__isnull=False)),
             workspace=membership.workspace_id,
             archived__isnull=True,
@@ -71,8 +74,10 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         return self.filter(~models.Exists(_active_owners()))
 
 
-def within_reach(branches: Sequence[Branch]) -> models.Q:
+def within_reach(branches: Sequence[Branch], among: Collection[uuid.UUID] | None = None) -> models.Q:
     """Assistants of whose every part some of these branches reads all: the grants of somebody's spaces.
+
+    ``among``: the only ones that are asked about.
 
     What a source's vendor lets one read (``Branch.readers``) is not asked here: it cuts answers, not what is offered.
     """
@@ -82,8 +87,11 @@ def within_reach(branches: Sequence[Branch]) -> models.Q:
     if nodes:
         partly = [branch.source for branch in branches if branch.parents_in is not None]
         covered = models.Case(models.When(node__parents__overlap=nodes, then=True), default=False)
-        parts = LivePart.objects.filter(source__in=partly).values("assistant").annotate(all=BoolAnd(covered))
-        reach |= models.Q(reads__contained_by=[*whole, *partly], pk__in=parts.filter(all=True).values("assistant"))
+        parts = LivePart.objects.filter(source__in=partly)
+        if among is not None:
+            parts = parts.filter(assistant__in=among)
+        read = parts.values("assistant").annotate(all=BoolAnd(covered)).filter(all=True)
+        reach |= models.Q(reads__contained_by=[*whole, *partly], pk__in=read.values("assistant"))
     return reach
 
 
@@ -113,6 +121,8 @@ class Assistant(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="assistants")
     handle = models.CharField(max_length=40, validators=[HANDLE])
+    # What it was called while others could ask it: nobody else's for good, as people may still type them.
+    former_handles = ArrayField(models.CharField(max_length=40), default=list, blank=True, editable=False)
     scope = models.CharField(max_length=10, choices=Scope, default=Scope.PERSONAL)
     stage = models.CharField(max_length=8, choices=Stage, default=Stage.BETA)
     owners = models.ManyToManyField(User, related_name="assistants")
@@ -160,6 +170,11 @@ class Assistant(models.Model):
         return self.scope == self.Scope.WORKSPACE and self.live_id != self.latest_id
 
     @property
+    def scope_words(self) -> str:
+        """As pages call it: an assistant that the whole workspace has is one that an admin vetted."""
+        return "Vetted" if self.scope == self.Scope.WORKSPACE else self.Scope(self.scope).label
+
+    @property
     def has_draft(self) -> bool:
         """Whether what its owners saved last is not what people run."""
         return self.scope != self.Scope.PERSONAL and self.live_id != self.latest_id
@@ -198,7 +213,7 @@ INSTRUCTION_WORDS = models.Func("instructions", function="assistants_words", out
 
 
 class AssistantVersion(models.Model):
-    """An immutable snapshot; every message and every feedback row names the version that made it."""
+    """A snapshot, immutable but for when it went live; every message and every feedback row names the version that made it."""
 
     class Retrieval(models.TextChoices):
         SEARCH = "search", "Search for what fits the question"
@@ -239,6 +254,8 @@ class AssistantVersion(models.Model):
     note = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # When people other than its owners could first run it. Empty of what was only ever saved, which is its owners' business.
+    went_live = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["assistant", "number"], name="version_once")]
@@ -280,7 +297,8 @@ class PictureQuerySet(models.QuerySet["Picture"]):
         offered = Assistant.objects.visible_to(membership).values("pk")
         edited = Assistant.objects.editable_by(membership).values("pk")
         versions = AssistantVersion.objects.filter(picture=models.OuterRef("pk"))
-        shown = versions.filter(models.Q(assistant__in=offered) | models.Q(assistant__in=edited))
+        ran = models.Q(assistant__in=offered, went_live__isnull=False)
+        shown = versions.filter(ran | models.Q(assistant__in=edited))
         mine = models.Q(created_by=membership.user_id)
         return self.filter(mine | models.Exists(shown), workspace=membership.workspace_id)
 
@@ -302,6 +320,14 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+@receiver(post_delete, sender=Picture)
+def _file_goes_too(instance: Picture, **_: Any) -> None:
+    """Once that has held; a workspace that is deleted takes its pictures along."""
+    name, storage = instance.file.name, instance.file.storage
+    if name:
+        transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
 class Favourite(models.Model):

@@ -35,7 +35,7 @@ class Likeness(models.Model):
 
     assistant = models.OneToOneField(Assistant, primary_key=True, on_delete=models.CASCADE, related_name="likeness")
     space = models.CharField(max_length=160, blank=True)
-    # The hash of the text that was embedded: an edit elsewhere embeds nothing anew.
+    # How it stood, and the hash of the text that was embedded: an edit elsewhere embeds nothing anew.
     described = models.CharField(max_length=64, blank=True)
     # The mean of the vectors of questions that were answered well, float32; empty below three people.
     answered = models.BinaryField(default=bytes, blank=True)

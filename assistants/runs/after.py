@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 2.0
 """Seconds between an answer and the call that names its conversation …"""
-MOST_PAUSES = 30
-"""… and how many of these it lets answers that are being written go first."""
+PATIENCE = 60.0
+"""… and for how long it lets answers that are being written go first."""
 
 
 async def after_run(run: Run) -> None:
@@ -37,11 +37,18 @@ async def after_run(run: Run) -> None:
 
 
 async def _title(plan: Plan, rows: Rows) -> None:
-    # Whoever else waits for an answer goes first; until then the conversation is called by its question.
-    for _ in range(MOST_PAUSES):
-        await asyncio.sleep(PAUSE)
-        if not runner.under_way():
-            break
+    here = runner.Runner.here()
+    until = here.loop.time() + PATIENCE
+    await asyncio.sleep(PAUSE)
+    # Few at a time: many people who ask at once would be followed by as many calls at once, in the way of those who ask next.
+    async with here.naming:
+        # Whoever else waits for an answer goes first; until then the conversation is called by its question.
+        while runner.under_way() and here.loop.time() < until:  # noqa: ASYNC110  nothing else waits for it
+            await asyncio.sleep(PAUSE)
+        await _name(plan, rows)
+
+
+async def _name(plan: Plan, rows: Rows) -> None:
     meter = Meter(Purse(plan.account, plan.credential))
     try:
         title = await write_title(plan.spec, rows.question.content, meter)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from assistants.answering.spec import AssistantSpec, Said
 from assistants.models import Conversation, Message
 from datasources.reading import SourceReader
+from portal.ids import new_id
 from portal.models import Credential, Membership
 from portal.spending.accounts import Account
 
@@ -48,8 +49,7 @@ class Plan:
     rows: Rows | None = None
     note: str = ""
     goes_on: bool = False
-    trial: UUID = field(default_factory=uuid4)
+    id: UUID = field(init=False)
 
-    @property
-    def id(self) -> UUID:
-        return self.rows.answer.pk if self.rows else self.trial
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", self.rows.answer.pk if self.rows else new_id())

@@ -1,4 +1,5 @@
-"""The log of a run as a Redis stream, so that every web process can follow it. Only where REDIS_URL is set.
+"""The log of a run as a Redis stream, so that every web process can follow it; and where trials run, so that every one can stop
+them. Only where REDIS_URL is set.
 
 An event's number is its id in the stream (``<seq>-0``), so that "what came after seq" is one XREAD.
 """
@@ -83,6 +84,35 @@ def rest_of(id: UUID, after: int) -> list[Event]:
     with Redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
         rows: Any = client.xrange(_key(id), min=f"{after + 1}-0")
     return [_event(fields) for _, fields in rows]
+
+
+def _trial_key(id: UUID) -> str:
+    return f"atrium:trial:{id}"
+
+
+async def place_trial(id: UUID, user: int, worker: str) -> None:
+    """Whose trial it is, and the name of the process that runs it: there is no row to keep them in. Should Redis fail, only that
+    process can stop it."""
+    if not settings.REDIS_URL:
+        return
+    try:
+        await _client().set(_trial_key(id), f"{user} {worker}", ex=EXPIRES)
+    except (RedisError, OSError) as error:
+        log.warning("trial not placed", trial=str(id), error=str(error))
+
+
+def worker_of_trial(id: UUID, user: int) -> str:
+    """The process that runs this trial of this person's; empty where there is none such. Blocking."""
+    if not settings.REDIS_URL:
+        return ""
+    try:
+        with Redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+            kept: Any = client.get(_trial_key(id))
+    except (RedisError, OSError) as error:
+        log.warning("trial not found", trial=str(id), error=str(error))
+        return ""
+    whose, _, worker = (kept or b"").decode().partition(" ")
+    return worker if whose == str(user) else ""
 
 
 def _event(fields: dict[bytes, bytes]) -> Event:

@@ -24,6 +24,8 @@ from assistants.runs.writer import Writer
 
 log = structlog.get_logger(__name__)
 
+NAMING = 2
+"""Conversations that are given a title at once."""
 KEEP_TRIALS = 120.0
 """Seconds for which a finished trial can still be followed; nothing else remembers it."""
 GOING_DOWN = 4.0
@@ -50,6 +52,7 @@ class Runner:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.writer = Writer()
+        self.naming = asyncio.Semaphore(NAMING)
         self.worker = ""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listening: asyncio.Task[None] | None = None
@@ -99,10 +102,12 @@ class Runner:
         return run
 
     async def _run(self, run: Run) -> None:
+        # The task's context is its own, and all that it starts inherits it.
+        structlog.contextvars.bind_contextvars(run=str(run.id))
         try:
             await run.work()
         except Exception:  # an edge: the task has nobody to raise to
-            log.exception("run failed", answer=str(run.id))
+            log.exception("run failed")
         finally:
             if run.plan.rows is None:
                 self.loop.call_later(KEEP_TRIALS, _runs.pop, run.id, None)
@@ -119,7 +124,7 @@ class Runner:
         try:
             await begin_next(run.plan)
         except (Refused, DatabaseError) as error:
-            log.warning("the next assistant was not asked", answer=str(run.id), error=str(error))
+            log.warning("the next assistant was not asked", error=str(error))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self.loop.create_task(work, context=contextvars.Context())

@@ -243,7 +243,7 @@ def spent_rows(plan: Plan, calls: Sequence[Call]) -> list[UsageRecord]:
             usage=call.spent(),
             user=plan.asker.user,
             credential=plan.credential,
-            assistant=plan.spec.assistant,
+            assistant=plan.account.assistant,
             message=plan.rows.answer.pk if plan.rows else None,
             hold=call.hold,
         )

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from assistants import conversations as verbs
 from assistants.errors import Refused
+from assistants.feedback import give_feedback, take_feedback_back
 from assistants.following import allowed, follow, sse
 from assistants.forms import AgainForm, FeedbackForm
 from assistants.models import Conversation, Feedback, Message
@@ -115,9 +116,9 @@ def feedback(request: WorkspaceRequest, conversation: UUID, message: UUID) -> Ht
     kept: Feedback | None = None
     try:
         if data["up"] is None:
-            verbs.take_feedback_back(request.membership, answered)
+            take_feedback_back(request.membership, answered)
         else:
-            kept = verbs.give_feedback(request.membership, answered, **data)
+            kept = give_feedback(request.membership, answered, **data)
     except Refused as error:
         return refused(request, row, str(error), error.status)
     explained = "comment" in request.POST

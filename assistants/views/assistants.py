@@ -9,12 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from assistants.answerers import choose
 from assistants.drafts import checked_handle
 from assistants.errors import Refused
-from assistants.models import Assistant, Conversation
+from assistants.history import seen_by, versions_for
+from assistants.models import Assistant, AssistantVersion, Conversation
 from assistants.needs import in_words, spaces_needed
 from assistants.planning import knowledge_of
 from assistants.reads import what_it_reads
@@ -78,12 +80,23 @@ def suggest(request: WorkspaceRequest) -> HttpResponse:
     return JsonResponse(
         {
             "results": [
-                {"handle": a.handle, "name": a.live.name, "emoji": a.live.emoji, "description": a.live.description}
+                {
+                    "handle": a.handle,
+                    "name": a.live.name,
+                    "emoji": a.live.emoji,
+                    "picture": _picture_of(request, a.live),
+                    "description": a.live.description,
+                }
                 for a in shown
                 if a.live
             ]
         }
     )
+
+
+def _picture_of(request: WorkspaceRequest, version: AssistantVersion) -> str:
+    """Where its uploaded picture is; empty where it has none."""
+    return reverse("picture", args=[request.workspace.slug, version.picture_id]) if version.picture_id else ""
 
 
 @workspace_view("conversation.ask")
@@ -137,7 +150,7 @@ def assistant(request: WorkspaceRequest, handle: str) -> HttpResponse:
         .prefetch_related("owners"),
         handle__iexact=handle,
     )
-    may_edit = Assistant.objects.editable_by(membership).filter(pk=row.pk).exists()
+    seen = seen_by(membership, row)
     version = row.live or row.latest
     reads = what_it_reads(membership, version) if version else None
     panels = [(panel.template, panel.context(request, row)) for panel in registries.panel("assistant")]
@@ -148,10 +161,10 @@ def assistant(request: WorkspaceRequest, handle: str) -> HttpResponse:
         "trees": [(part, tree_of(part)) for part in reads.parts] if reads else [],
         "needs": in_words(spaces_needed(version), membership) if version else [],
         "kept": row.favourites.filter(user=membership.user_id).exists(),
-        "may_edit": may_edit,
-        "shows_instructions": may_edit or row.shows_instructions,
+        "may_edit": seen.edits,
+        "shows_instructions": seen.instructions,
         "instructions": answer_html(version.instructions, (), version.pk) if version else "",
-        "versions": list(row.versions.select_related("created_by")[:MOST_VERSIONS]) if may_edit else [],
+        "versions": list(versions_for(row, seen)[:MOST_VERSIONS]),
         "owners": list(row.owners.all()),
         "panels": [(template, data) for template, data in panels if data is not None],
     }

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from assistants import lifecycle
 from assistants.answering.variables import KNOWN
+from assistants.changing import change_assistant
 from assistants.errors import Refused
 from assistants.forms_builder import AssistantForm
 from assistants.models import Assistant, AssistantVersion, Conversation, Message, Picture
@@ -95,11 +96,11 @@ def edit(request: WorkspaceRequest, handle: str) -> HttpResponse:
     if step == "roll_back":
         return _roll_back(request, assistant)
     form = AssistantForm(request.POST, request.FILES, membership=request.membership, assistant=assistant)
-    if step not in WITHOUT_SAVING and not form.is_valid():
-        return builder_page(request, form, assistant)
-    if step not in WITHOUT_SAVING and (words := _saved_meanwhile(request, assistant)):
-        form.add_error(None, words)
-        return builder_page(request, form, assistant)
+    if step not in WITHOUT_SAVING:
+        if words := _saved_meanwhile(request, assistant):
+            form.add_error(None, words)
+        if form.errors:
+            return builder_page(request, form, assistant)
     try:
         if step not in WITHOUT_SAVING:
             assistant = _save(request, assistant, form)
@@ -162,16 +163,8 @@ def _roll_back(request: WorkspaceRequest, assistant: Assistant) -> HttpResponse:
 
 
 def _save(request: WorkspaceRequest, assistant: Assistant, form: AssistantForm) -> Assistant:
-    data = form.cleaned_data
-    lifecycle.save_version(assistant, request.user, note=data["note"], **form.version_fields)
-    if data["stage"] != assistant.stage:
-        lifecycle.set_stage(assistant, request.user, data["stage"])
-    if data["shows_instructions"] != assistant.shows_instructions:
-        lifecycle.show_instructions(assistant, request.user, data["shows_instructions"])
-    if data["handle"] != assistant.handle:
-        lifecycle.rename_handle(assistant, request.user, data["handle"])
-    assistant.refresh_from_db()
-    return assistant
+    about = {name: form.cleaned_data[name] for name in ("note", "handle", "stage", "shows_instructions")}
+    return change_assistant(assistant, request.user, form.version_fields, **about)
 
 
 def _take(request: WorkspaceRequest, assistant: Assistant, step: str) -> str:

@@ -32,9 +32,11 @@ def home_context(request: HttpRequest, workspace: Any) -> dict[str, Any]:
     membership: Membership = request.membership  # type: ignore[attr-defined]
     found = choices(membership)
     asked = request.GET.get("assistant", "")
-    default = choose(membership, None).version
+    by_default = choose(membership, None)
+    default = by_default.version
     return {
-        "assistants": found,
+        # Who answers by default stands first in the list already, and is not said twice.
+        "assistants": [a for a in found if a != by_default.assistant or a.handle == asked],
         "chosen": asked,
         "content": request.GET.get("q", ""),
         "none_label": f"{default.emoji} {default.name}".strip() if default else "",
@@ -93,10 +95,15 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def thread_context(request: WorkspaceRequest, conversation: Conversation, at: UUID | None = None) -> dict[str, Any]:
-    """What the thread's template needs. ``at``: show the branch through this message."""
+def thread_context(
+    request: WorkspaceRequest, conversation: Conversation, at: UUID | None = None, after: UUID | None = None
+) -> dict[str, Any]:
+    """What the thread's template needs. ``at``: show the branch through this message. ``after``: only down to this answer,
+    which the next question is to follow (``from_here`` says whether anything was left out).
+    """
     skeleton = Skeleton(conversation)
-    leaf = skeleton.newest_leaf(at) if at in skeleton.parent else conversation.head_id
+    cut = after is not None and bool(skeleton.children.get(after)) and _is_answer(conversation, after)
+    leaf = after if cut else skeleton.newest_leaf(at) if at in skeleton.parent else conversation.head_id
     shown = entries(request.membership, conversation, skeleton, skeleton.branch(leaf))
     for entry in shown:
         _dress(entry, conversation)
@@ -105,12 +112,17 @@ def thread_context(request: WorkspaceRequest, conversation: Conversation, at: UU
         "conversation": conversation,
         "entries": shown,
         "leaf": shown[-1].message.pk if shown else "",
+        "from_here": cut,
         "open_answer": any(entry.is_open for entry in shown),
         "may_ask": mine and may(request.membership, "conversation.ask"),
         "may_rate": may(request.membership, "feedback.give"),
         "reasons": Feedback.Reason.choices,
         "models": models_for(request.membership),
     }
+
+
+def _is_answer(conversation: Conversation, message: UUID) -> bool:
+    return conversation.messages.filter(pk=message, role=Message.Role.ASSISTANT).exists()
 
 
 def _dress(entry: Entry, conversation: Conversation) -> None:
@@ -122,12 +134,16 @@ def _dress(entry: Entry, conversation: Conversation) -> None:
 @workspace_view("conversation.view")
 @require_GET
 def conversation(request: WorkspaceRequest, conversation: UUID) -> HttpResponse:
-    """The page; for htmx and the page's own scripts the thread alone. ``at``: another branch, which its owner then keeps."""
+    """The page; for htmx and the page's own scripts the thread alone.
+
+    ``at``: another branch, which its owner then keeps. ``after``: down to this answer, from which its owner goes on; what came
+    later stays where it is until they have asked.
+    """
     row = _visible(request, conversation)
-    at = _uuid(request.GET.get("at", ""))
-    context = thread_context(request, row, at)
     mine = row.owner_id == request.user.pk
-    if mine and at and context["leaf"] and context["leaf"] != row.head_id:
+    at, after = _uuid(request.GET.get("at", "")), _uuid(request.GET.get("after", ""))
+    context = thread_context(request, row, at, after if mine else None)
+    if mine and at and not context["from_here"] and context["leaf"] and context["leaf"] != row.head_id:
         verbs.choose_branch(request.membership, context["entries"][-1].message)
     fragment = is_fragment(request)
     if not fragment:

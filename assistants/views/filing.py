@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -10,12 +11,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from assistants import filing
+from assistants.conversations import delete_conversation
 from assistants.forms import RenameForm
 from assistants.models import Conversation
 from portal.access import WorkspaceRequest, workspace_view
+from portal.pages import done, is_fragment, page
 
 CHANGED = "conversations-changed"
 MOST_PARTS = 50
@@ -132,4 +135,25 @@ def archive(request: WorkspaceRequest, conversation: UUID) -> HttpResponse:
     response = _answer(request, template, {"conversation": row})
     if row.archived and request.headers.get("HX-Request") == "true":
         del response["HX-Trigger-After-Settle"]  # the line with the undo stays until the list is next looked at
+    return response
+
+
+@workspace_view("conversation.manage")
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: WorkspaceRequest, conversation: UUID) -> HttpResponse:
+    """Ask with what it costs, then delete it. Whoever looks at it is led home, the others stay where they are."""
+    row = _own(request, conversation)
+    slug = request.workspace.slug
+    if request.method != "POST":
+        context = {"conversation": row, "loss": filing.what_goes(row)}
+        return page(request, "assistants/conversation_delete.html", context, partial="sheet")
+    words = f"“{row}” is deleted."
+    delete_conversation(request.membership, row)
+    looked_at = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    if not is_fragment(request) or looked_at == reverse("conversations", args=[slug]):
+        return done(request, words, reverse("conversations", args=[slug]))
+    if looked_at.startswith(reverse("conversation", args=[slug, conversation])):
+        return done(request, words, reverse("home", args=[slug]))
+    response = HttpResponse(status=204)
+    response["HX-Trigger"] = f"{CHANGED}, conversation-deleted"
     return response

@@ -1,10 +1,8 @@
-"""How an assistant is used, for its owners; and the line on its own page that leads there."""
+"""How an assistant is used, for its owners."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
@@ -12,7 +10,6 @@ from assistants.insight.of_one import PERIODS, Insight, insight
 from assistants.models import Assistant
 from portal.access import WorkspaceRequest, workspace_view
 from portal.charts import Columns, Series, columns, day_label, thin
-from portal.registry import Panel, registries
 
 
 @workspace_view("assistant.edit")
@@ -53,12 +50,3 @@ def _charts(found: Insight) -> list[Columns]:
         ),
         columns("Thumbs", labels, [Series("Up", found.ups), Series("Down", found.downs, "bad")]),
     ]
-
-
-def link(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | None:
-    """For the assistant's own page: shown to who may edit it."""
-    editable = Assistant.objects.editable_by(request.membership)  # type: ignore[attr-defined]
-    return {"assistant": assistant} if editable.filter(pk=assistant.pk).exists() else None
-
-
-registries.panel("assistant").add("insight", Panel("assistants/_insight_link.html", link, weight=30))

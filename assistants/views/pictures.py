@@ -5,18 +5,17 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from assistants.models import Picture
 from assistants.pictures import keep_picture
+from portal import pictures
 from portal.access import WorkspaceRequest, workspace_view
 from portal.models import Membership
 from portal.pages import sentence
-
-A_DAY = 24 * 3600
 
 
 @workspace_view("assistant.edit")
@@ -42,18 +41,4 @@ def picture(request: WorkspaceRequest, picture: UUID) -> HttpResponse:
 def shown(membership: Membership, key: UUID) -> HttpResponse:
     """The file, for portal and API alike; 404 where this person sees no assistant that has it."""
     row = get_object_or_404(Picture.objects.visible_to(membership), pk=key)
-    try:
-        with row.file.open("rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        raise Http404 from None
-    # What stands behind an id never changes, so that it is asked for once a day at most.
-    return HttpResponse(
-        data,
-        content_type="image/webp",
-        headers={
-            "Cache-Control": f"private, max-age={A_DAY}, immutable",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-        },
-    )
+    return pictures.shown(row.file)

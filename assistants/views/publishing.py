@@ -103,6 +103,7 @@ def _defaults(request: WorkspaceRequest, assistant: Assistant) -> dict[str, Any]
     spaces = list(Space.objects.filter(workspace=request.workspace))
     return {
         "default_of": [space for space in spaces if space.pk in of],
+        "could_be_default": assistant.scope == Assistant.Scope.WORKSPACE and not assistant.is_default,
         "could_be_default_of": [space for space in spaces if space.pk not in of],
     }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_http_methods
 
 from assistants.filing import conversations_of
 from assistants.forms_builder import AssistantForm
@@ -29,7 +31,7 @@ def start(request: WorkspaceRequest) -> HttpResponse:
     return _start_page(request)
 
 
-def _start_page(request: WorkspaceRequest, errors: str = "", text: str = "") -> HttpResponse:
+def _start_page(request: WorkspaceRequest, errors: Sequence[str] = (), text: str = "") -> HttpResponse:
     membership = request.membership
     typed, asked = (request.GET.get(name, "").strip()[:80] for name in ("q", "c"))
     found = usable(membership)
@@ -50,13 +52,16 @@ def _start_page(request: WorkspaceRequest, errors: str = "", text: str = "") -> 
 
 
 @workspace_view("assistant.edit")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def import_file(request: WorkspaceRequest) -> HttpResponse:
-    """A YAML file, chosen or pasted, as a filled form to look at: what it names and is not here is listed above it."""
+    """A YAML file, chosen or pasted, as a filled form to look at: what it names and is not here is listed above it. Whoever opens
+    the address again starts again."""
+    if request.method != "POST":
+        return redirect("assistant_start", request.workspace.slug)
     file = request.FILES.get("file")
     text = file.read(MOST_BYTES + 1) if file else request.POST.get("yaml", "")
     if not text.strip():
-        return _start_page(request, "Choose a file, or paste what it holds.")
+        return _start_page(request, ["Choose a file, or paste what it holds."])
     try:
         draft = from_yaml(request.membership, text)
     except ValidationError as error:
@@ -65,8 +70,8 @@ def import_file(request: WorkspaceRequest) -> HttpResponse:
     return builder_page(request, AssistantForm.for_draft(request.membership, draft), None, notes=notes)
 
 
-def _told(error: ValidationError) -> str:
-    """What is wrong with the file, with the field that it is about."""
+def _told(error: ValidationError) -> list[str]:
+    """What is wrong with the file, a line for each field."""
     if not hasattr(error, "error_dict"):
-        return " ".join(error.messages)
-    return " ".join(f"{field}: {' '.join(words)}" for field, words in error.message_dict.items())
+        return [str(message) for message in error.messages]
+    return [f"{field}: {' '.join(words)}" for field, words in error.message_dict.items()]

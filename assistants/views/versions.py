@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from assistants.api.versions import yaml_response
 from assistants.exporting import file_name, to_yaml
-from assistants.history import Comparison, compare, rows, seen_by, versions_for
+from assistants.history import Comparison, Seen, at_hand, compare, one_of_them, rows, seen_by, versions_for
 from assistants.models import Assistant
 from portal.access import WorkspaceRequest, workspace_view
 from portal.models import Membership
@@ -41,19 +41,19 @@ def versions(request: WorkspaceRequest, handle: str) -> HttpResponse:
         "seen": seen,
         "page": shown,
         "rows": rows(membership, assistant, seen, list(shown)),
-        "comparison": _compared(request, assistant),
+        "comparison": _compared(request, assistant, seen),
     }
     return page(request, "assistants/versions.html", context, partial="comparison")
 
 
-def _compared(request: WorkspaceRequest, assistant: Assistant) -> Comparison | None:
+def _compared(request: WorkspaceRequest, assistant: Assistant, seen: Seen) -> Comparison | None:
     old, new = (request.GET.get(name, "") for name in ("old", "new"))
     if not old or not new:
         return None
     if not all(value.isdecimal() and len(value) < 7 for value in (old, new)):
         raise Http404
     first, second = sorted((int(old), int(new)))
-    return compare(request.membership, assistant, seen_by(request.membership, assistant), first, second)
+    return compare(request.membership, assistant, seen, first, second)
 
 
 @workspace_view("assistant.view")
@@ -61,10 +61,8 @@ def _compared(request: WorkspaceRequest, assistant: Assistant) -> Comparison | N
 def export(request: WorkspaceRequest, handle: str) -> HttpResponse:
     """The assistant as a YAML file, as far as this person sees it; ``version`` names an older one."""
     assistant = _seen(request.membership, handle)
-    found = versions_for(assistant, seen_by(request.membership, assistant))
-    if number := request.GET.get("version", ""):
-        found = found.filter(number=int(number) if number.isdecimal() and len(number) < 7 else 0)
-    version = found.first()
+    seen, number = seen_by(request.membership, assistant), request.GET.get("version", "")
+    version = one_of_them(assistant, seen, number) if number else at_hand(assistant, seen)
     if version is None:
         raise Http404
     return yaml_response(to_yaml(request.membership, assistant, version), file_name(assistant, version))

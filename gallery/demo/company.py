@@ -20,8 +20,9 @@ from datasources.sync import sync_source
 from gallery.demo import numbers, slack, told
 from gallery.demo.dates import Calendar, on
 from portal import audit
+from portal.inviting import invite
 from portal.models import Membership, Role, Space, User, Workspace
-from portal.people import deactivate, invite, make_person, make_workspace
+from portal.people import deactivate, make_person, make_workspace
 from portal.spaces import save_space
 
 FIRST_DAY = 36

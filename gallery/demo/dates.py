@@ -10,7 +10,10 @@ from datetime import date, datetime, time, timedelta
 from unittest.mock import patch
 
 from django.conf import settings
+from django.db import connection, transaction
 from django.utils import timezone
+
+from portal.models import Notice, Workspace
 
 WORKING_DAYS = range(5)
 DEPLOY_DAYS = (1, 3)
@@ -54,6 +57,30 @@ def on(when: datetime) -> Iterator[None]:
     # Verbs know no other now, and a row of their own for each that is moved back afterwards would be forgotten with the next verb.
     with patch("django.utils.timezone.now", lambda: when):
         yield
+
+
+# Above all that there are, so that no number is taken while rows change theirs.
+_IN_ORDER = """
+    UPDATE {table} AS row SET id = told.most + told.place
+    FROM (
+        SELECT id, (SELECT max(id) FROM {table}) AS most, row_number() OVER (ORDER BY {moment}, id) AS place
+        FROM {table} WHERE workspace_id = %s
+    ) AS told
+    WHERE told.id = row.id
+"""
+_NEXT = "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+_NEWS = timedelta(days=7)
+
+
+def in_order(workspace: Workspace) -> None:
+    """The audit log and notices are read in the order in which they were written: here, in that of the days that were told. What
+    people were told more than a week ago they have read."""
+    now = timezone.now()
+    Notice.objects.filter(workspace=workspace, created__lt=now - _NEWS).update(read=now - _NEWS)
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table, moment in (("portal_auditevent", "at"), ("portal_notice", "created")):
+            cursor.execute(_IN_ORDER.format(table=table, moment=moment), [workspace.pk])
+            cursor.execute(_NEXT.format(table=table))
 
 
 @contextmanager

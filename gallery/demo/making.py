@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gallery.demo import asking, company, lives, told, use
 from gallery.demo.company import Company
-from gallery.demo.dates import Calendar, no_mail
+from gallery.demo.dates import Calendar, in_order, no_mail
 from gallery.marketplace import built_in
 
 
@@ -29,3 +29,4 @@ def _live(made: Company, share: float) -> None:
     use.spread(made, assistants, topics, told.read("questions"), share)
     company.leave(made)
     lives.settle(made, assistants, living)
+    in_order(made.workspace)

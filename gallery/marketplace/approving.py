@@ -31,6 +31,7 @@ def approve(template: Template, by: User, *, everywhere: bool = False, comment: 
     theirs are told. Raises Refused.
     """
     template = _to_decide(template, by)
+    _require_operator_for_all(template, by)
     everywhere = everywhere or template.state == State.EVERYWHERE or template.workspace_id is None
     if everywhere and not by.is_superuser:
         raise Refused("not_allowed", "Every workspace here would have it: that is for the platform operator to decide.")
@@ -57,6 +58,7 @@ def approve(template: Template, by: User, *, everywhere: bool = False, comment: 
 def decline(template: Template, by: User, comment: str) -> Template:
     """Say no to what was offered, and why. What people install stays. Raises Refused and ValidationError."""
     template = _to_decide(template, by)
+    _require_operator_for_all(template, by)
     if template.offered is None:
         raise Refused("invalid", "Nothing of it waits for a decision.")
     if not comment.strip():
@@ -88,12 +90,12 @@ def take_back(template: Template, by: User) -> Template:
 
 @transaction.atomic
 def withdraw(template: Template, by: User) -> Template:
-    """Take it off the shelf. What was installed from it stays as it is. Whoever offered it may, and who decides about it."""
+    """Take it off the shelf. What was installed from it stays as it is. Whoever offered it may, and who decides about it; what
+    every workspace has, only the operator takes from them. Raises Refused."""
     template = _locked(template)
-    if template.offered_by_id != by.pk or template.state == State.EVERYWHERE:
+    if template.offered_by_id != by.pk:
         _require_admin(template, by)
-    if template.workspace_id is None:
-        _require_operator(by)
+    _require_operator_for_all(template, by)
     before = _told(template)
     template.state, template.offered, template.featured = State.WITHDRAWN, None, False
     template.decided_by = by
@@ -107,8 +109,7 @@ def feature(template: Template, by: User, featured: bool) -> Template:
     """Whether it stands in the row on top. Of what every workspace has, the operator decides."""
     template = _locked(template)
     _require_admin(template, by)
-    if template.state == State.EVERYWHERE:
-        _require_operator(by)
+    _require_operator_for_all(template, by)
     if featured and not template.is_on_shelf:
         raise Refused("invalid", "Only what people can install can be featured.")
     before, template.featured = {"featured": template.featured}, featured
@@ -153,8 +154,8 @@ def _require_admin(template: Template, by: User) -> None:
     may_decide(template.workspace, by)
 
 
-def _require_operator(by: User) -> None:
-    if not by.is_superuser:
+def _require_operator_for_all(template: Template, by: User) -> None:
+    if (template.workspace_id is None or template.state == State.EVERYWHERE) and not by.is_superuser:
         raise Refused("not_allowed", "Every workspace here has it: that is for the platform operator to decide.")
 
 
@@ -180,4 +181,11 @@ def _tell_offerer(template: Template, by: User, what: str) -> None:
         return
     shown = template.latest or template.versions.first()
     words = f"Your template “{shown.name if shown else template.slug}” {what}"
-    tell(template.workspace, [template.offered_by_id], words, f"templates/{template.pk}/", mail=words[:80])
+    tell(
+        template.workspace,
+        [template.offered_by_id],
+        words,
+        f"templates/{template.pk}/",
+        mail=words[:80],
+        kind="templates",
+    )

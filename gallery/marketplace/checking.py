@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from assistants.models import Assistant
+from datasources.connectors.registry import CONNECTORS
 from datasources.models import DataSource
 from gallery.marketplace.blueprint import Blueprint
 from portal.models import Membership, Space
@@ -135,13 +136,17 @@ class _Known:
             company=_folded([workspace.name, workspace.slug]),
             people=_folded(names),
             name_parts=frozenset(part for name in names for part in _WORD.findall(name) if len(part) > 2),
-            places=_folded(place for place in places if place != "Company"),
+            places=_folded(place for place in places if place != "Company") - _KINDS_OF_PLACES,
             handles=_folded(handles),
         )
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:
     return frozenset(" ".join(_WORD.findall(name.casefold())) for name in names if len(name.strip()) > 2)
+
+
+# A source that is called "Slack" says nothing of the company, and what it becomes is "your Slack channels".
+_KINDS_OF_PLACES = _folded(word for kind in CONNECTORS.values() for word in (kind.label, kind.label.split()[0]))
 
 
 def _looked(text: str, known: _Known) -> Iterator[tuple[str, int, int]]:

@@ -143,18 +143,35 @@ def offer(
     assistant = owned.select_for_update(of=("self",)).filter(pk=assistant.pk).first() or _not_yours()
     if open_findings := [one for one in check(membership, blueprint) if one.id not in set(confirmed)]:
         raise Unconfirmed(open_findings)
-    template = last_offer(assistant) or _made(assistant, blueprint)
+    template = last_offer(assistant)
+    before = _told(template) if template else None
+    template = template or _made(assistant, blueprint)
     template.department, template.task = blueprint.department, blueprint.task
     put_forward(template, blueprint)
     template.assistant, template.offered_by, template.wants_everywhere = assistant, by, everywhere
     template.comment, template.decided_by = "", None
     template.save()
-    told = {"version": template.offered.number if template.offered else None, "everywhere": everywhere}
-    audit.record("template.offer", workspace=assistant.workspace, actor=by, target=template, after=told)
+    audit.record(
+        "template.offer", workspace=assistant.workspace, actor=by, target=template, before=before, after=_told(template)
+    )
     admins = [admin for admin in admins_of(assistant.workspace) if admin != by.pk]
-    words = f"{by} offers @{assistant.handle} as a template, “{blueprint.name}”. It waits for an admin."
-    tell(assistant.workspace, admins, words, queue_path(template), mail=f"The template “{blueprint.name}” waits")
+    whom = "the platform operator, as every workspace here has it" if template.state == State.EVERYWHERE else "an admin"
+    words = f"{by} offers @{assistant.handle} as a template, “{blueprint.name}”. It waits for {whom}."
+    tell(
+        assistant.workspace,
+        admins,
+        words,
+        queue_path(template),
+        mail=f"The template “{blueprint.name}” waits",
+        kind="templates",
+    )
     return template
+
+
+def _told(template: Template) -> dict[str, object]:
+    """``version``: the newest that was offered, whatever became of it."""
+    newest = template.offered or template.versions.order_by("-number").first()
+    return {"version": newest.number if newest else None, "everywhere": template.wants_everywhere}
 
 
 def _not_yours() -> Assistant:

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Count, F, FloatField, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import (
+    Case,
+    Count,
+    F,
+    FloatField,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    UUIDField,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, Coalesce
 
 from gallery.marketplace.blueprint import DEPARTMENTS, TASKS, Blueprint, of_version
@@ -14,8 +33,9 @@ from portal.models import Membership
 
 ORDERS = {"rated": "Best rated", "installed": "Most installed", "newest": "Newest"}
 MOST_FEATURED = 4
+_TOLD = ("latest__name", "latest__description", "latest__sample_question")
 _SEARCHED = (
-    *("latest__name", "latest__description", "latest__sample_question"),
+    *_TOLD,
     *("latest__body__instructions", "latest__body__tags", "latest__body__starters"),
 )
 
@@ -39,26 +59,69 @@ class Card:
 
 
 def found(
-    membership: Membership, text: str = "", *, department: str = "", task: str = "", order: str = "rated"
+    membership: Membership,
+    text: str = "",
+    *,
+    department: str = "",
+    task: str = "",
+    order: str = "rated",
+    alike: Sequence[UUID] = (),
 ) -> QuerySet[Template]:
     """What this person can install. ``text``: each word in a name, a description, a question, the instructions or a tag, or
-    what a department or task is called."""
+    what a department or task is called. ``alike``: what means the same, as ``meaning`` finds it; it comes after
+    what says the words of itself, and before what has them in its instructions, unless another ``order`` is asked for than the
+    usual one.
+    """
     rows = rated(Template.objects.on_shelf(membership.workspace_id)).select_related("latest")
-    if department:
-        rows = rows.filter(department=department)
-    if task:
-        rows = rows.filter(task=task)
-    for word in text.split()[:8]:
-        within = Q(department__in=_called(word, DEPARTMENTS)) | Q(task__in=_called(word, TASKS))
-        for place in _SEARCHED:
-            within |= Q(**{f"{place}__icontains": word})
-        rows = rows.filter(within)
+    rows = narrowed(rows, text, department=department, task=task, alike=alike)
+    fits: list[Any] = []
+    if text.split() and alike and order == "rated":
+        rows = rows.annotate(near=Case(When(_with_words(text, _TOLD), then=Value(0)), default=_place(alike)))
+        fits = [F("near").asc(nulls_last=True)]
     orders = {
         "rated": ["-smoothed", "-installs"],
         "installed": ["-installs", "-smoothed"],
         "newest": ["-latest__created"],
     }
-    return rows.order_by(*orders.get(order, orders["rated"]), "latest__name", "pk")
+    return rows.order_by(*fits, *orders.get(order, orders["rated"]), "latest__name", "pk")
+
+
+def narrowed(
+    rows: QuerySet[Template],
+    text: str = "",
+    *,
+    department: str = "",
+    task: str = "",
+    alike: Sequence[UUID] = (),
+    waiting: bool = False,
+) -> QuerySet[Template]:
+    """Those of ``rows`` that fit, as ``found`` says. ``waiting``: of what was not approved yet, look through what waits."""
+    if department:
+        rows = rows.filter(department=department)
+    if task:
+        rows = rows.filter(task=task)
+    fits = _with_words(text)
+    if not fits:
+        return rows
+    if waiting:
+        fits |= Q(latest=None) & _with_words(text, [place.replace("latest", "offered", 1) for place in _SEARCHED])
+    return rows.filter(fits | Q(pk__in=alike))
+
+
+def _with_words(text: str, places: Sequence[str] = _SEARCHED) -> Q:
+    condition = Q()
+    for word in text.split()[:8]:
+        within = Q(department__in=_called(word, DEPARTMENTS)) | Q(task__in=_called(word, TASKS))
+        for place in places:
+            within |= Q(**{f"{place}__icontains": word})
+        condition &= within
+    return condition
+
+
+def _place(keys: Sequence[UUID]) -> Any:
+    """At which place a template stands among them, from 1 on."""
+    listed = Value(list(keys), output_field=ArrayField(UUIDField()))
+    return Func(listed, F("pk"), function="array_position", output_field=IntegerField())
 
 
 def _called(word: str, names: dict[str, str]) -> list[str]:

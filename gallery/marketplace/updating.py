@@ -118,7 +118,9 @@ def take(
     chosen = [name for name, part in offered.items() if not part.yours] if fields is None else list(fields)
     if unknown := [name for name in chosen if name not in offered]:
         raise ValidationError({"fields": f"The newer version does not change {', '.join(map(str, unknown))}."})
-    installation = Installation.objects.select_for_update(of=("self",)).get(assistant=assistant)
+    installation = (
+        Installation.objects.select_for_update(of=("self",)).select_related("version").get(assistant=assistant)
+    )
     blueprint = of_version(update.template, update.newer)
     filled = {slot.name: {**installation.filled, **(texts or {})}.get(slot.name, "") for slot in blueprint.texts}
     if chosen:
@@ -130,11 +132,14 @@ def take(
     note = f"From version {update.newer.number} of the template {update.newer.name}"
     version = lifecycle.save_version(assistant, by, note=note[:200], **taken) if taken else assistant.latest
     assert version is not None
+    before = {"version": installation.version.number}
     installation.version, installation.filled = update.newer, filled
     installation.save(update_fields=["version", "filled"])
     Assistant.objects.filter(pk=assistant.pk).update(template_version=update.newer.number)
     told = {"version": update.newer.number, "taken": chosen}
-    audit.record("template.update", workspace=assistant.workspace, actor=by, target=assistant, after=told)
+    audit.record(
+        "template.update", workspace=assistant.workspace, actor=by, target=assistant, before=before, after=told
+    )
     return version
 
 
