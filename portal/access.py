@@ -162,6 +162,7 @@ LIBRARY_VIEWS: list[tuple[re.Pattern[str], str]] = [
 
 register("workspace.use", Role.MEMBER, "read", "use this workspace")
 register("workspace.manage", Role.ADMIN, "admin", "change this workspace")
+register("me.change", Role.MEMBER, "write", "change what is one’s own")
 register("notice.read", Role.MEMBER, "read", "read what you were told")
 register("notice.mark", Role.MEMBER, "write", "mark as read what you were told")
 register("people.view", Role.MEMBER, "read", "see who is in this workspace")

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sys
+import uuid
 import warnings
 from collections.abc import Awaitable, Callable
 
@@ -25,6 +26,7 @@ from django.conf import settings
 
 from portal import postgres
 from portal.embedded import CannotStart, claim_data, is_launched
+from portal.reaching import Unreachable, reach_database
 from portal.registry import registries
 from portal.urls import websocket_urlpatterns
 
@@ -43,7 +45,9 @@ async def lifespan(
             try:
                 await _start_up()
             except Exception as error:
-                log.error("start-up failed", error=str(error), exc_info=not isinstance(error, CannotStart))
+                log.error(
+                    "start-up failed", error=str(error), exc_info=not isinstance(error, CannotStart | Unreachable)
+                )
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
@@ -62,6 +66,7 @@ async def _start_up() -> None:
     if settings.PROFILE == "embedded":
         _need_services()
         claim_data()
+    await asyncio.to_thread(reach_database)
     for _, warm_up in registries.warm_ups.items():  # noqa: PERF102  not a dict: in order of weight
         if asyncio.iscoroutinefunction(warm_up):
             await warm_up()
@@ -91,10 +96,20 @@ async def _shut_down() -> None:
             log.exception("shut-down failed", part=name)
 
 
+_sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+
+
+async def sockets(scope: dict, receive: Callable[[], Awaitable[dict]], send: Callable[[dict], Awaitable[None]]) -> None:
+    """Every line that is logged on behalf of a socket carries an id of it."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(socket=uuid.uuid4().hex[:12])
+    await _sockets(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": sockets,
         "lifespan": lifespan,
     }
 )

@@ -18,7 +18,9 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from portal import environment
 
@@ -90,6 +92,20 @@ def _check_folder() -> None:
         raise CannotStart(f"FOLDER={folder} is not a directory.")
 
 
+def _check_parts() -> None:
+    """What stands elsewhere has to let us in before anything is begun with it."""
+    from portal import checks, reaching
+    from portal.registry import registries
+
+    for name, part in reaching.PARTS.items():
+        check = registries.checks.get(name)
+        if not part.url or check is None:
+            continue
+        found = checks.ask(check)
+        if not found.ok:
+            raise CannotStart(found.words)
+
+
 def _migrate() -> None:
     from django.core.management import call_command
     from django.db import connection
@@ -122,7 +138,7 @@ def _first_workspace() -> None:
     from django.conf import settings
 
     from portal.models import User, Workspace
-    from portal.people import make_workspace
+    from portal.people import make_person, make_workspace
 
     if Workspace.objects.exists():
         return
@@ -130,7 +146,7 @@ def _first_workspace() -> None:
     say(f"Making the workspace {slug} with the admin {settings.FIRST_ADMIN_EMAIL}…")
     admin = User.objects.filter(email__iexact=settings.FIRST_ADMIN_EMAIL).first()
     if admin is None:
-        admin = User.objects.create_superuser(settings.FIRST_ADMIN_EMAIL, name="Admin")
+        admin = make_person(email=settings.FIRST_ADMIN_EMAIL, name="Admin", operator=True)
     make_workspace(slug=slug, name=slug.replace("-", " ").title(), admin=admin)
 
 
@@ -173,6 +189,22 @@ def _make_demo() -> None:
         raise CannotStart(str(error)) from error
 
 
+def task_pool() -> type[Any]:
+    """Celery's threads, except that what comes while they end is left to the next start, which does all that is due."""
+    from celery.concurrency.thread import ApplyResult, TaskPool
+
+    class Threads(TaskPool):
+        def on_apply(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().on_apply(*args, **kwargs)
+            except RuntimeError:
+                if not self.executor._shutdown:
+                    raise
+                return ApplyResult(Future())
+
+    return Threads
+
+
 class Worker:
     """Celery over ``memory://`` in threads of this process, and its clock."""
 
@@ -183,7 +215,12 @@ class Worker:
 
         app.finalize()
         self.controller = app.WorkController(
-            pool="threads", concurrency=2, without_heartbeat=True, without_mingle=True, without_gossip=True, quiet=True
+            pool=task_pool(),
+            concurrency=2,
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+            quiet=True,
         )
         # It wakes every second, so that it also ends within one.
         self.clock = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler", max_interval=1.0)
@@ -286,11 +323,12 @@ def main() -> None:
     _check_folder()
     from django.conf import settings
 
-    from portal import postgres
+    from portal import postgres, reaching
 
     if settings.PROFILE == "services":
         raise CannotStart("The services profile runs web, worker and beat apart; docs/operator-guide.md says how.")
     _check_port(settings.HOST, settings.PORT)
+    reaching.knock_all()
     if not (settings.POSTGRES_DIR / "PG_VERSION").exists() and not settings.DATABASE_URL:
         say(f"Making a database in {settings.DATA}…")
     postgres.make_data_directory()
@@ -299,6 +337,7 @@ def main() -> None:
     import django
 
     django.setup()
+    _check_parts()
     _migrate()
     _collect_static()
     _first_workspace()
@@ -320,10 +359,11 @@ if __name__ == "__main__":
 
     # Run as a script, this is another module than the one that the server imports: its lock has to be that one's.
     from portal.embedded import CannotStart, main
+    from portal.reaching import Unreachable
 
     try:
         main()
-    except (CannotStart, ImproperlyConfigured) as error:
+    except (CannotStart, ImproperlyConfigured, Unreachable) as error:
         sys.exit(f"Atrium can't start: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -17,12 +17,13 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
-from portal import audit, people
+from portal import audit, inviting, people
 from portal.models import Invitation, Membership, Role, Space, User, Workspace
 from portal.spaces import list_in_spaces
 
 MOST_BYTES = 512 * 1024
 MOST_LINES = 1000
+NOT_ALL_MAILED = "The mails could not all be sent. Make new links for these people, and send them yourself."
 
 _COLUMNS = {
     "email": {"e-mail", "email", "mail", "e-mail address", "email address", "address"},
@@ -83,7 +84,7 @@ def import_people(workspace: Workspace, data: bytes | str, *, by: User) -> Impor
     invited: list[tuple[Invitation, str]] = []
     with transaction.atomic():
         # Two imports at once would each invite the same people.
-        Workspace.objects.select_for_update().get(pk=workspace.pk)
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
         rows = _rows(data)
         known = _known(workspace, {row.email for row in rows})
         seen: dict[str, int] = {}
@@ -94,8 +95,8 @@ def import_people(workspace: Workspace, data: bytes | str, *, by: User) -> Impor
         if invited or changed:
             after = {"invited": len(invited), "changed": changed}
             audit.record("people.import", workspace=workspace, actor=by, target=workspace, after=after)
-    problem = people.mail_invitations(invited)
-    return Imported(done, len(invited), changed, 0 if problem else len(invited), problem)
+    failed = inviting.mail_invitations(invited)
+    return Imported(done, len(invited), changed, len(invited) - len(failed), NOT_ALL_MAILED if failed else "")
 
 
 # ---- Reading -----------------------------------------------------------------------------------------------------
@@ -252,10 +253,10 @@ def _do(workspace: Workspace, line: Line, known: _Known, by: User, invited: list
                     people.change_role(member, line.role, by=by)
                 list_in_spaces(member, spaces, by=by)
             elif (invitation := known.invitations.get(line.email)) is not None:
-                people.change_invitation(invitation, by=by, role=line.role, name=line.name, spaces=spaces)
+                inviting.change_invitation(invitation, by=by, role=line.role, name=line.name, spaces=spaces)
             else:
                 invited.append(
-                    people.invite(
+                    inviting.invite(
                         workspace=workspace,
                         email=line.email,
                         role=line.role or Role.MEMBER,

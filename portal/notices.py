@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
@@ -15,6 +16,7 @@ from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from portal import audit
 from portal.models import Membership, Notice, Role, User, Workspace
 
 log = structlog.get_logger(__name__)
@@ -23,15 +25,31 @@ KEPT = timedelta(days=90)
 """How long a notice stays, read or not: what still matters by then stands where it belongs."""
 
 
+KINDS = {
+    "vetting": "Vetting: what waits for you, what was decided, and what ends",
+    "assistants": "Assistants that you look after: handed over to you, or a source of theirs is broken",
+    "templates": "Templates: what waits for you, and what became of yours",
+}
+"""Of notices that come by mail as well, with what they are about."""
+
+
 def tell(
-    workspace: Workspace, users: Iterable[User | int | None], words: str, path: str = "", *, mail: str = ""
+    workspace: Workspace,
+    users: Iterable[User | int | None],
+    words: str,
+    path: str = "",
+    *,
+    mail: str = "",
+    kind: str = "assistants",
 ) -> list[Notice]:
     """Tell these people, as far as they are in the workspace: once each. Call it inside the transaction of the deed.
 
     ``words``: a sentence or two, at most 400 characters. ``path``: where to go, below the workspace's own address, such as
-    ``assistants/hr-leave/``. ``mail``: the subject of a mail that says the same; empty sends none. A mail server that does
-    not answer undoes nothing.
+    ``assistants/hr-leave/``. ``mail``: the subject of a mail that says the same, to whoever takes mails of this ``kind``
+    (of KINDS); empty sends none. A mail server that does not answer undoes nothing.
     """
+    if kind not in KINDS:
+        raise ValueError(f"There is no kind of notice {kind!r}; there are {', '.join(KINDS)}.")
     ids = {user.pk if isinstance(user, User) else user for user in users if user is not None}
     if not ids:
         return []
@@ -39,9 +57,30 @@ def tell(
     people = [membership.user for membership in here]
     told = [Notice(workspace=workspace, user=user, words=words[:400], path=path) for user in people]
     Notice.objects.bulk_create(told)
-    if mail and people:
-        transaction.on_commit(lambda: _mail(workspace, people, mail, words, path))
+    mailed = [user for user in people if kind not in user.unmailed]
+    if mail and mailed:
+        transaction.on_commit(lambda: _mail(workspace, mailed, mail, words, path))
     return told
+
+
+def mailed_kinds(user: User) -> list[str]:
+    """The kinds of notices that also come by mail to this person, in every workspace."""
+    return [kind for kind in KINDS if kind not in user.unmailed]
+
+
+@transaction.atomic
+def choose_mails(user: User, kinds: Collection[str]) -> None:
+    """These kinds also come by mail from now on, and no others. Raises ValidationError by field."""
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValidationError({"mails": f"There is no kind {unknown[0]!r}. Choose from {', '.join(KINDS)}."})
+    before = mailed_kinds(user)
+    user.unmailed = [kind for kind in KINDS if kind not in kinds]
+    if (after := mailed_kinds(user)) == before:
+        return
+    user.save(update_fields=["unmailed"])
+    audit.record(
+        "user.mails", workspace=None, actor=user, target=user, before={"mails": before}, after={"mails": after}
+    )
 
 
 def admins_of(workspace: Workspace) -> list[int]:
@@ -86,7 +125,14 @@ def _mail(workspace: Workspace, people: list[User], subject: str, words: str, pa
         EmailMessage(
             " ".join(subject.split()),
             render_to_string(
-                "portal/mail/notice.txt", {"person": user, "words": words, "link": link, "workspace": workspace}
+                "portal/mail/notice.txt",
+                {
+                    "person": user,
+                    "words": words,
+                    "link": link,
+                    "workspace": workspace,
+                    "me": f"{settings.BASE_URL}/me/",
+                },
             ),
             None,
             [user.email],

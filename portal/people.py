@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core import context as allauth_context
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage, get_connection
-from django.core.validators import validate_email
 from django.db import transaction
-from django.http import HttpRequest
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes, force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from portal import audit, events
-from portal.models import Invitation, Membership, Role, Space, User, Workspace
+from portal.models import Membership, Role, Space, User, Workspace
+from portal.pages import error_page
 from portal.registry import LeftBehind, registries
 
 log = structlog.get_logger(__name__)
@@ -36,6 +33,33 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """One joins by an invitation's own page, which makes the account; nobody signs up without."""
         return False
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The password first, then a passkey: codes of an app or from a drawer only where neither is at hand."""
+        words = {
+            "reauthenticate": "Use your password",
+            "mfa_reauthenticate": "Use a code",
+            "mfa_reauthenticate:webauthn": "Use a passkey",
+        }
+        known = {method["id"]: method for method in super().get_reauthentication_methods(user)}
+        order = ("reauthenticate", "mfa_reauthenticate:webauthn", "mfa_reauthenticate")
+        return [{**known[name], "description": words[name]} for name in order if name in known]
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Sign-in codes, new passwords and the like. Without the mail there is no next step: say so instead of failing."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except OSError as error:  # SMTP's errors are among these
+            log.error("mail to an account not sent", template=template_prefix, error=str(error))
+            raise ImmediateHttpResponse(_no_mail(allauth_context.request)) from error
+
+
+def _no_mail(request: HttpRequest) -> HttpResponse:
+    detail = (
+        "The mail server did not take it. Try again in a while, sign in another way, or ask whoever runs this portal."
+    )
+    back = {"back_url": reverse("account_login"), "back_label": "Sign in"}
+    return error_page(request, "The mail could not be sent", detail, status=503, **back)
 
 
 class _SignInTokens(PasswordResetTokenGenerator):
@@ -68,9 +92,10 @@ def user_of_link(uid: str, token: str) -> User | None:
 
 
 @transaction.atomic
-def make_person(*, email: str, name: str = "", password: str | None = None) -> User:
+def make_person(*, email: str, name: str = "", password: str | None = None, operator: bool = False) -> User:
     """An account whose address counts as proven: by the mail that invited them, or by the operator's word."""
-    user = User.objects.create_user(email, password, name=name.strip()[:120])
+    rank = {"is_staff": operator, "is_superuser": operator}
+    user = User.objects.create_user(email, password, name=name.strip()[:120], **rank)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
 
@@ -80,6 +105,8 @@ def rename(user: User, name: str) -> None:
     """A person calls themselves otherwise, in every workspace."""
     before = User.objects.values_list("name", flat=True).get(pk=user.pk)
     user.name = name.strip()
+    if user.name == before:
+        return
     user.save(update_fields=["name"])
     audit.record("user.rename", workspace=None, actor=user, target=user, before={"name": before}, after={"name": name})
 
@@ -112,150 +139,6 @@ def rename_workspace(workspace: Workspace, name: str, *, by: User) -> None:
         before={"name": before},
         after={"name": workspace.name},
     )
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def open_invitation(token: str) -> Invitation | None:
-    found = Invitation.objects.select_related("workspace").filter(token_hash=_hash(token)).first() if token else None
-    return found if found and found.is_open else None
-
-
-def invite(
-    *,
-    workspace: Workspace,
-    email: str,
-    role: str,
-    by: User,
-    name: str = "",
-    spaces: Iterable[Space] = (),
-    mail: bool = True,
-) -> tuple[Invitation, str]:
-    """Invite by mail; returns the invitation and its link. Raises ValidationError with a sentence.
-
-    ``spaces``: restricted ones that list them once they come. Without ``mail``, the caller sends it: ``mail_invitations``.
-    """
-    email = email.strip().lower()
-    validate_email(email)
-    if Membership.objects.filter(workspace=workspace, user__email__iexact=email, active=True).exists():
-        raise ValidationError(f"{email} is in this workspace already.")
-    token = secrets.token_urlsafe(32)
-    with transaction.atomic():
-        Invitation.objects.filter(workspace=workspace, email=email, accepted=None, revoked=None).update(
-            revoked=timezone.now()
-        )
-        invitation = Invitation.objects.create(
-            workspace=workspace,
-            email=email,
-            role=Role(role),
-            name=name,
-            token_hash=_hash(token),
-            invited_by=by,
-            expires=timezone.now() + Invitation.LASTS,
-        )
-        _list_invited(invitation, spaces)
-        audit.record("invitation.send", workspace=workspace, actor=by, target=invitation, after={"role": role})
-        link = settings.BASE_URL + reverse("invitation", args=[token])
-        if mail:
-            transaction.on_commit(lambda: _invitation_mail(invitation, link).send())
-    return invitation, link
-
-
-@transaction.atomic
-def change_invitation(invitation: Invitation, *, by: User, role: str, name: str, spaces: Iterable[Space]) -> None:
-    """What an open invitation is for; its link stays. An empty role or name changes nothing; spaces come on top."""
-    before = {"role": invitation.role}
-    invitation.role = Role(role) if role else invitation.role
-    invitation.name = name or invitation.name
-    invitation.save(update_fields=["role", "name"])
-    _list_invited(invitation, spaces)
-    audit.record(
-        "invitation.change",
-        workspace=invitation.workspace,
-        actor=by,
-        target=invitation,
-        before=before,
-        after={"role": invitation.role},
-    )
-
-
-def _list_invited(invitation: Invitation, spaces: Iterable[Space]) -> None:
-    chosen = list(spaces)
-    if any(s.workspace_id != invitation.workspace_id or s.kind != Space.Kind.RESTRICTED for s in chosen):
-        raise ValidationError("Choose restricted spaces of this workspace.")
-    if chosen:
-        invitation.spaces.add(*chosen)
-
-
-def mail_invitations(sent: Sequence[tuple[Invitation, str]]) -> str:
-    """All over one connection; gives why they could not be sent, or nothing. Each can be given a new link by hand."""
-    if not sent:
-        return ""
-    try:
-        get_connection().send_messages([_invitation_mail(invitation, link) for invitation, link in sent])
-    except OSError as error:  # SMTP's errors are among these
-        log.warning("invitations not mailed", number=len(sent), error=str(error))
-        return "The mails could not all be sent. Make new links for these people, and send them yourself."
-    return ""
-
-
-def _invitation_mail(invitation: Invitation, link: str) -> EmailMessage:
-    return EmailMessage(
-        f"Join {invitation.workspace} on Atrium",
-        render_to_string("portal/mail/invitation.txt", {"invitation": invitation, "link": link}),
-        None,
-        [invitation.email],
-    )
-
-
-@transaction.atomic
-def revoke_invitation(invitation: Invitation, *, by: User) -> None:
-    invitation.revoked = timezone.now()
-    invitation.save(update_fields=["revoked"])
-    audit.record("invitation.revoke", workspace=invitation.workspace, actor=by, target=invitation)
-
-
-@transaction.atomic
-def join_as_new(token: str, *, name: str, password: str) -> Membership:
-    """Make an account for the invited address and join with it. Raises ValidationError with a sentence."""
-    invitation = open_invitation(token)
-    if invitation is None:
-        raise ValidationError("This invitation was used, withdrawn, or has expired. Ask for a new one.")
-    if User.objects.filter(email__iexact=invitation.email).exists():
-        raise ValidationError(f"{invitation.email} has an account already. Sign in with it to join.")
-    return accept_invitation(token, make_person(email=invitation.email, name=name, password=password))
-
-
-@transaction.atomic
-def accept_invitation(token: str, user: User) -> Membership:
-    """Join; whoever holds the mailed token proved that the address is theirs. Raises ValidationError with a sentence."""
-    invitation = Invitation.objects.select_for_update().filter(token_hash=_hash(token)).first()
-    if invitation is None or not invitation.is_open:
-        raise ValidationError("This invitation was used, withdrawn, or has expired. Ask for a new one.")
-    if invitation.email.lower() != user.email.lower():
-        raise ValidationError(
-            f"This invitation is for {invitation.email}. Sign in with that address, or ask for one for yours."
-        )
-    membership, made = Membership.objects.get_or_create(
-        workspace=invitation.workspace, user=user, defaults={"role": invitation.role}
-    )
-    if not made:
-        membership.active, membership.role = True, invitation.role
-        membership.save(update_fields=["active", "role"])
-    invitation.accepted = timezone.now()
-    invitation.save(update_fields=["accepted"])
-    for space in invitation.spaces.all():
-        space.members.add(user)
-    audit.record(
-        "invitation.accept",
-        workspace=invitation.workspace,
-        actor=user,
-        target=membership,
-        after={"role": membership.role},
-    )
-    return membership
 
 
 def _keep_an_admin(membership: Membership) -> None:

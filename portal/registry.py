@@ -1,4 +1,4 @@
-"""What higher floors hang up on this one: menu items, home cards, panels, readiness checks, sockets, warm-ups."""
+"""What higher floors hang up on this one: menu items, deeds, panels, readiness checks, sockets, warm-ups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    from portal.models import Credential, Membership, Workspace
+    from portal.models import Credential, Membership, User, Workspace
 
 T = TypeVar("T")
 
@@ -37,7 +37,10 @@ class Registry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A line of the left rail. ``action``: who sees it. ``route``: a URL name that takes the workspace's slug."""
+    """A line of the left rail. ``action``: who sees it. ``route``: a URL name that takes the workspace's slug.
+
+    ``also``: names of pages that belong to it and lie at addresses of their own.
+    """
 
     label: str
     route: str
@@ -45,6 +48,7 @@ class MenuItem:
     action: str
     weight: int = 0
     section: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,19 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``run`` returns a sentence on what it found and raises with a sentence on what to do. ``ready``: /readyz needs it."""
+    """``run`` returns a sentence on what it found and raises with a sentence on what to do.
+
+    ``ready``: /readyz asks it too, not ``manage.py doctor`` alone. ``seconds``: how long it may take. ``hint``: what to do where
+    it takes longer, or fails in words that are not ours.
+    """
 
     label: str
     run: Callable[[], str]
     ready: bool = True
     weight: int = 0
+    needs_database: bool = False
+    seconds: float = 10.0
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +88,25 @@ class RailSection:
 
 @dataclass(frozen=True, slots=True)
 class PaletteSource:
-    """What Cmd/Ctrl-K finds: (label, url, hint) for a text."""
+    """What Cmd/Ctrl-K finds: (label, url, hint) for a text. A url such as ``#theme-dark`` presses that element of the page."""
 
     label: str
     find: Callable[[HttpRequest, str], list[tuple[str, str, str]]]
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something to begin from the palette. ``action``: who may. ``route``: a URL name that takes the workspace's slug.
+
+    ``words``: other words that people look for it by.
+    """
+
+    label: str
+    route: str
+    action: str
+    words: str = ""
+    hint: str = ""
     weight: int = 0
 
 
@@ -136,19 +162,47 @@ class Assistants:
     by_handle: Callable[[UUID, str], UUID | None]
 
 
+@dataclass(frozen=True, slots=True)
+class DefaultAssistant:
+    """Who answers in a workspace where no assistant was chosen, by handle; empty is the plain one.
+
+    ``choices``: (handle, in words) of those that can. ``choose`` raises ValidationError by field.
+    """
+
+    now: Callable[[Workspace], str]
+    choices: Callable[[Workspace], list[tuple[str, str]]]
+    choose: Callable[[Workspace, str, User], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """How a workspace's passages are embedded. ``weight``: (documents, passages, tokens, roughly) that another model would have to
+    embed. ``choose``: (workspace, credential or None for the model on this machine, model, by) gives the number of data sources
+    that are embedded anew; it calls the vendor, and raises ValidationError by field.
+    """
+
+    weight: Callable[[Workspace], tuple[int, int, int]]
+    choose: Callable[[Workspace, Credential | None, str, User], int]
+
+
 @dataclass(slots=True)
 class Registries:
     menu: Registry[MenuItem] = field(default_factory=Registry)
+    # Tabs of the pages on oneself that belong to a workspace.
+    mine: Registry[MenuItem] = field(default_factory=Registry)
     rail: Registry[RailSection] = field(default_factory=Registry)
     panels: dict[str, Registry[Panel]] = field(default_factory=dict)
     steps: Registry[Step] = field(default_factory=Registry)
     checks: Registry[Check] = field(default_factory=Registry)
     palette: Registry[PaletteSource] = field(default_factory=Registry)
+    deeds: Registry[Deed] = field(default_factory=Registry)
     # By the kind of the credential.
     credential_kinds: Registry[CredentialKind] = field(default_factory=Registry)
     # What a person would leave behind in their workspace, for whoever lets them go; none where there is nothing.
     leaving: Registry[Callable[[Membership], LeftBehind | None]] = field(default_factory=Registry)
     assistants: Assistants | None = None
+    default_assistant: DefaultAssistant | None = None
+    embedding: Embedding | None = None
     # Called (or awaited) once before "ready" is printed: imports and models that the first question would wait for.
     warm_ups: Registry[Callable[[], Any]] = field(default_factory=Registry)
     # Called on the way down, last added first.

@@ -181,20 +181,20 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.on_the_loop.SecurityMiddleware",
+    "portal.on_the_loop.WhiteNoiseMiddleware",
+    "portal.on_the_loop.CSPMiddleware",
+    "portal.on_the_loop.SessionMiddleware",
+    "portal.on_the_loop.CommonMiddleware",
+    "portal.on_the_loop.CsrfViewMiddleware",
+    "portal.on_the_loop.AuthenticationMiddleware",
+    "portal.on_the_loop.LoginRequiredMiddleware",
+    "portal.on_the_loop.MessageMiddleware",
+    "portal.on_the_loop.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "portal.on_the_loop.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.NoZeroBytesMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -244,9 +244,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-if TESTING:
-    # Made to be slow, the real ones take most of a test's time.
-    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if TESTING:  # strong hashing takes a quarter of a second for each person of the cast
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "account_login"
@@ -261,9 +258,16 @@ ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _https else "http"
+MFA_ADAPTER = "portal.second_factor.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Atrium"
+MFA_FORMS = {
+    "add_webauthn": "portal.passkeys.AddForm",
+    "login_webauthn": "portal.passkeys.LoginForm",
+    "authenticate_webauthn": "portal.passkeys.AuthenticateForm",
+    "reauthenticate_webauthn": "portal.passkeys.ReauthenticateForm",
+}
 # Browsers allow passkeys on http://localhost; nowhere else without TLS.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = _host == "localhost"
 USERSESSIONS_TRACK_ACTIVITY = True
@@ -281,7 +285,10 @@ if _email := env.url("ATRIUM_EMAIL_URL", ("smtp", "smtps", "smtp+tls")):
 
 # ---- Language, static, files -------------------------------------------------------------------------------------
 
+# The product speaks English: no browser's wish turns the libraries' pages and errors into another language beside it.
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English")]
+FORMAT_MODULE_PATH = "portal.formats"
 TIME_ZONE = env.text("ATRIUM_TIME_ZONE", "UTC")
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = False

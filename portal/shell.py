@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.db.models import F
@@ -26,25 +28,26 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if getattr(request, "frameless", False):
         # The admin has a frame of its own, and its workspace is not to be touched.
         return {}
-    mine = memberships_of(user)
+    mine = cache(lambda: memberships_of(user))
     membership: Membership | None = getattr(request, "membership", None)
     if membership is None:
-        membership = mine[0] if mine else None
+        membership = mine()[0] if mine() else None
         if membership is None:
             return {"membership": None, "workspace": None}
         request.membership, request.workspace = membership, membership.workspace  # type: ignore[attr-defined]
-    if getattr(request, "htmx", False):
-        # A fragment has no rail.
-        return {"membership": membership, "workspace": membership.workspace}
+    return {"membership": membership, "workspace": membership.workspace, **_frame(request, membership, mine)}
+
+
+def _frame(request: HttpRequest, here: Membership, mine: Callable[[], list[Membership]]) -> dict[str, Any]:
+    """What stands around the content. Templates call what is callable: a fragment, which has no frame, asks for none of it."""
     return {
-        "membership": membership,
-        "workspace": membership.workspace,
-        "my_workspaces": sorted(mine, key=lambda m: m.workspace.name.lower()),
-        "menu": [item for item in registries.menu if may(membership, item.action)],
-        "rail": [(s.template, s.context(request)) for s in registries.rail],
+        "my_workspaces": cache(lambda: sorted(mine(), key=lambda m: m.workspace.name.lower())),
+        "menu": cache(lambda: [item for item in registries.menu if may(here, item.action)]),
+        "mine": cache(lambda: [item for item in registries.mine if may(here, item.action)]),
+        "rail": cache(lambda: [(s.template, s.context(request)) for s in registries.rail]),
         "themes": User._meta.get_field("theme").choices,
-        "may_govern": may(membership, "admin.enter"),
-        "unread": next((m.unread for m in mine if m.pk == membership.pk), 0),  # type: ignore[attr-defined]
+        "may_govern": may(here, "admin.enter"),
+        "unread": cache(lambda: next((m.unread for m in mine() if m.pk == here.pk), 0)),  # type: ignore[attr-defined]
     }
 
 

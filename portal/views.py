@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 
 from portal.access import public
 from portal.api.problems import is_api, problem_response
+from portal.checks import ask
 from portal.pages import error_page
 from portal.registry import registries
 
@@ -28,12 +29,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     for name, check in registries.checks.items():
         if not check.ready:
             continue
-        try:
-            check.run()
-            parts[name] = {"status": "ok"}
-        except Exception as error:  # noqa: BLE001  any part may fail in its own way; all of them are told
-            log.warning("not ready", part=name, error=str(error))
-            parts[name] = {"status": "failed"}
+        found = ask(check)
+        parts[name] = {"status": "ok" if found.ok else "failed"}
+        if not found.ok:
+            log.warning("not ready", part=name, error=found.words)
             ready = False
     return JsonResponse({"status": "ok" if ready else "failed", "parts": parts}, status=200 if ready else 503)
 

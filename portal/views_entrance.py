@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from portal import people
+from portal import inviting, people
 from portal.access import public, signed_in
 from portal.models import Invitation, User
 from portal.pages import error_page, sentence
@@ -81,7 +81,7 @@ class JoinForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Join: with a new account, with the one that is signed in, or after signing in to the one that exists."""
-    found = people.open_invitation(token)
+    found = inviting.open_invitation(token)
     if found is None:
         detail = "It was used, was withdrawn, or has expired. Ask whoever sent it for a new one."
         return error_page(request, "This invitation is not good any more", detail, status=410)
@@ -101,7 +101,7 @@ def _invitation_page(request: HttpRequest, found: Invitation, status: int = 200,
 
 def _join_new(request: HttpRequest, found: Invitation, token: str, form: JoinForm) -> HttpResponse:
     try:
-        membership = people.join_as_new(token, name=form.cleaned_data["name"], password=form.cleaned_data["password"])
+        membership = inviting.join_as_new(token, name=form.cleaned_data["name"], password=form.cleaned_data["password"])
     except ValidationError as error:
         form.add_error(None, error)
         return _invitation_page(request, found, form=form, status=422)
@@ -115,7 +115,7 @@ def _join_signed_in(request: HttpRequest, found: Invitation, token: str) -> Http
     if request.method != "POST":
         return _invitation_page(request, found, fits=user.email.lower() == found.email.lower())
     try:
-        membership = people.accept_invitation(token, user)
+        membership = inviting.accept_invitation(token, user)
     except ValidationError as error:
         return _invitation_page(request, found, problem=sentence(error), status=422)
     return HttpResponseRedirect(reverse("home", args=[membership.workspace.slug]))

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from portal.access import WorkspaceRequest, may, workspace_view
-from portal.models import Invitation, Membership, Workspace
-from portal.registry import PaletteSource, Step, registries
+from portal.models import Invitation, Membership, User, Workspace
+from portal.registry import Deed, PaletteSource, Step, registries
+
+THEMES = User._meta.get_field("theme").choices
 
 
 def _others_are_asked(workspace: Workspace) -> bool:
@@ -87,10 +89,7 @@ def palette(request: WorkspaceRequest) -> HttpResponse:
 
 def _pages(request: Any, text: str) -> list[tuple[str, str, str]]:
     slug = request.workspace.slug
-    known = [
-        ("New question", "home", "n"),
-        *((i.label, i.route, "") for i in registries.menu if may(request.membership, i.action)),
-    ]
+    known = [(i.label, i.route, "") for i in registries.menu if may(request.membership, i.action)]
     known.append(("Notices", "notices", ""))
     if may(request.membership, "space.view"):
         known.append(("Spaces", "spaces", ""))
@@ -110,3 +109,27 @@ def _pages(request: Any, text: str) -> list[tuple[str, str, str]]:
 
 
 registries.palette.add("pages", PaletteSource("Pages", _pages, weight=90))
+
+
+def _deeds(request: Any, text: str) -> list[tuple[str, str, str]]:
+    """What this person may begin, and what they change of the page around it."""
+    slug = request.workspace.slug
+    known = [
+        (deed.label, reverse(deed.route, args=[slug]), deed.hint, deed.words)
+        for deed in registries.deeds
+        if may(request.membership, deed.action)
+    ]
+    known += [(f"Theme: {str(label).lower()}", f"#theme-{value}", "", "colours mode") for value, label in THEMES or ()]
+    known.append(("Keyboard shortcuts", "#open-shortcuts", "?", "keys help"))
+    words = text.lower().split()
+    return [
+        (label, url, hint)
+        for label, url, hint, other in known
+        if all(any(part.startswith(word) for part in f"{label} {other}".lower().split()) for word in words)
+    ]
+
+
+registries.deeds.add("question", Deed("New question", "home", "workspace.use", "ask", "n", weight=0))
+registries.deeds.add("invite", Deed("Invite people", "invite", "people.manage", "colleagues add", weight=40))
+registries.deeds.add("space", Deed("New space", "space_new", "space.manage", "make add", weight=50))
+registries.palette.add("deeds", PaletteSource("Actions", _deeds, weight=5))

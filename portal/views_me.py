@@ -1,4 +1,4 @@
-"""What is a person's own: name, theme, API keys. Password, second factor, passkeys and sessions are allauth's pages."""
+"""What is a person's own: name, picture, language, theme, which notices are mailed, API keys. Password, second factor, passkeys and sessions are allauth's pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -17,10 +19,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import keys as key_verbs
-from portal import people
+from portal import languages, notices, people, profile
 from portal.access import require, signed_in
 from portal.models import ApiKey, Membership, User
-from portal.pages import done, go, is_fragment, page
+from portal.pages import done, go, is_fragment, page, sentence
 from portal.shell import memberships_of
 from portal.spending import standing
 
@@ -34,8 +36,17 @@ SCOPES = {
 LASTS = {"30": "30 days", "90": "90 days", "365": "A year", "": "Until it is revoked"}
 
 
-class NameForm(forms.Form):
+class AboutForm(forms.Form):
     name = forms.CharField(max_length=120, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    language = forms.ChoiceField(
+        choices=languages.CHOICES,
+        required=False,
+        label="Answer me in",
+        help_text=(
+            "What models write to you, unless a question or an assistant asks for another language. Quotes stay as they "
+            "are, and so do Atrium’s own pages and mails, which are in English."
+        ),
+    )
 
 
 class KeyForm(forms.Form):
@@ -59,12 +70,48 @@ class KeyForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def me(request: HttpRequest) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]
-    form = NameForm(request.POST or None, initial={"name": user.name})
+    form = AboutForm(request.POST or None, initial={"name": user.name, "language": user.language})
     if request.method == "POST" and form.is_valid():
-        people.rename(user, form.cleaned_data["name"])
+        with transaction.atomic():
+            people.rename(user, form.cleaned_data["name"])
+            profile.choose_language(user, form.cleaned_data["language"])
         return done(request, "Saved.", reverse("me"))
-    context = {"form": form, "themes": THEMES, "memberships": memberships_of(user), "tab": "me"}
+    context = {
+        "form": form,
+        "themes": THEMES,
+        "mails": [(kind, words, kind in notices.mailed_kinds(user)) for kind, words in notices.KINDS.items()],
+        "memberships": memberships_of(user),
+        "tab": "me",
+    }
     return page(request, "portal/me.html", context, partial="me", status=422 if form.errors else 200)
+
+
+@signed_in
+@require_POST
+def picture(request: HttpRequest) -> HttpResponse:
+    """A new picture of oneself, or none any more (``remove``)."""
+    user: User = request.user  # type: ignore[assignment]
+    if "remove" in request.POST:
+        profile.remove_picture(user)
+        return done(request, "Your picture is gone; your initial stands for you.", reverse("me"))
+    file = request.FILES.get("picture_file")
+    try:
+        if file is None:
+            raise ValidationError("Choose a picture first.")
+        profile.keep_picture(user, file)  # type: ignore[arg-type]  # an upload reads like any file
+    except ValidationError as error:
+        messages.error(request, sentence(error))
+        return go(request, reverse("me"))
+    return done(request, "This is your picture now.", reverse("me"))
+
+
+@signed_in
+@require_POST
+def mails(request: HttpRequest) -> HttpResponse:
+    """Which notices also come by mail: those that are ticked."""
+    kinds = [kind for kind in request.POST.getlist("mails") if kind in notices.KINDS]
+    notices.choose_mails(request.user, kinds)  # type: ignore[arg-type]
+    return done(request, "Saved." if kinds else "Saved. Notices come in the portal alone.", reverse("me"))
 
 
 @signed_in

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal import members, people
+from portal import inviting, members, people, profile
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.models import ApiKey, Invitation, Membership, Role, Space
 from portal.pages import done, is_fragment, page, paged, sentence
@@ -28,6 +28,13 @@ MOST_AT_ONCE = 200
 @require_GET
 def people_page(request: WorkspaceRequest) -> HttpResponse:
     return _show(request)
+
+
+@workspace_view("people.view")
+@require_GET
+def portrait(request: WorkspaceRequest, key: UUID) -> HttpResponse:
+    """The picture of somebody here."""
+    return profile.portrait(request.workspace, key)
 
 
 def _show(request: WorkspaceRequest, status: int = 200, **more: Any) -> HttpResponse:
@@ -51,6 +58,7 @@ def _show(request: WorkspaceRequest, status: int = 200, **more: Any) -> HttpResp
         "manages": manages,
         "roles": Role.choices,
         "invitations": _open_invitations(request) if manages else [],
+        "restricted": _restricted(request) if manages and not is_fragment(request) else [],
         **more,
     }
     return page(request, TEMPLATE, context, partial="people", status=status)
@@ -64,7 +72,12 @@ def _kept(request: WorkspaceRequest) -> str:
 
 def _open_invitations(request: WorkspaceRequest) -> list[Invitation]:
     open_ones = Invitation.objects.filter(workspace=request.workspace, accepted=None, revoked=None)
-    return list(open_ones.filter(expires__gt=timezone.now()).select_related("invited_by").order_by("-created")[:200])
+    return list(
+        open_ones.filter(expires__gt=timezone.now())
+        .select_related("invited_by")
+        .prefetch_related("spaces")
+        .order_by("-created")[:200]
+    )
 
 
 def _typed_addresses(text: str) -> tuple[list[str], list[str]]:
@@ -80,36 +93,72 @@ def _typed_addresses(text: str) -> tuple[list[str], list[str]]:
 
 
 @workspace_view("people.manage")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def invite(request: WorkspaceRequest) -> HttpResponse:
-    """One address or many; each is answered for itself. The links are shown this once."""
+    """One address or many; each is answered for itself. The links are shown this once. A page of its own without scripts."""
+    if request.method != "POST":
+        return page(request, "portal/invite.html", {"restricted": _restricted(request)}, partial="form")
     addresses, others = _typed_addresses(request.POST.get("emails", ""))
-    role = request.POST.get("role", Role.MEMBER)
-    if not addresses or role not in Role.values or len(addresses) > MOST_AT_ONCE:
-        problem = "Enter at least one e-mail address." if not addresses else f"Up to {MOST_AT_ONCE} addresses at once."
-        return _show(request, status=422, problem=problem, typed=request.POST.get("emails", ""))
+    about, problem = _about(request, addresses)
+    if problem:
+        again = {"problem": problem, "typed": request.POST.get("emails", "")}
+        if not is_fragment(request):
+            return page(request, "portal/invite.html", {**again, "restricted": _restricted(request)}, status=422)
+        return _show(request, status=422, **again)
     sent: list[tuple[Invitation, str]] = []
     refused = [(other, "This is not an e-mail address.") for other in others]
     for address in addresses:
         try:
-            sent.append(people.invite(workspace=request.workspace, email=address, role=role, by=request.user))
+            made = inviting.invite(workspace=request.workspace, email=address, by=request.user, mail=False, **about)
+            sent.append(made)
         except ValidationError as error:
             refused.append((address, sentence(error)))
-    return _show(request, sent=sent, refused=refused)
+    return _show(request, refused=refused, **_mailed(sent))
+
+
+def _about(request: WorkspaceRequest, addresses: list[str]) -> tuple[dict[str, Any], str]:
+    """What all of them are invited to, and what is wrong with it in words, if anything is."""
+    role, name = request.POST.get("role", Role.MEMBER), request.POST.get("name", "").strip()
+    asked = set(request.POST.getlist("spaces"))
+    spaces = [space for space in _restricted(request) if str(space.pk) in asked]
+    about = {"role": role, "name": name, "spaces": spaces or None}
+    if not addresses:
+        return about, "Enter at least one e-mail address."
+    if len(addresses) > MOST_AT_ONCE:
+        return about, f"Up to {MOST_AT_ONCE} addresses at once."
+    if role not in Role.values:
+        return about, "Choose one of the roles."
+    if name and len(addresses) > 1:
+        return about, "A name is for one person. Leave it empty, or import a file with a name for each."
+    return about, ""
+
+
+def _restricted(request: WorkspaceRequest) -> list[Space]:
+    return list(Space.objects.filter(workspace=request.workspace, kind=Space.Kind.RESTRICTED))
+
+
+def _mailed(sent: list[tuple[Invitation, str]]) -> dict[str, Any]:
+    """Mail them, and show which were: the links of the others are all that there is."""
+    failed = {one.pk for one in inviting.mail_invitations(sent)}
+    return {
+        "sent": [one for one in sent if one[0].pk not in failed],
+        "unsent": [one for one in sent if one[0].pk in failed],
+    }
 
 
 @workspace_view("people.manage")
 @require_POST
 def change_invitation(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """Withdraw it, or make a new link (the old one then stops working)."""
-    found = get_object_or_404(Invitation, pk=pk, workspace=request.workspace, accepted=None)
+    rows = Invitation.objects.select_related("workspace")
+    found = get_object_or_404(rows, pk=pk, workspace=request.workspace, accepted=None, revoked=None)
     if request.POST.get("action") == "renew":
         try:
-            sent = people.invite(workspace=request.workspace, email=found.email, role=found.role, by=request.user)
+            sent = inviting.renew_invitation(found, by=request.user, mail=False)
         except ValidationError as error:
             return _show(request, status=422, problem=sentence(error))
-        return _show(request, sent=[sent])
-    people.revoke_invitation(found, by=request.user)
+        return _show(request, **_mailed([sent]))
+    inviting.revoke_invitation(found, by=request.user)
     return _after(request, f"The invitation of {found.email} is withdrawn; its link does not work any more.")
 
 

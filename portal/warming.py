@@ -11,8 +11,9 @@ from portal.registry import registries
 
 
 def _vendors() -> None:
-    """The SDKs of those vendors that a key was entered for; others are imported in a thread when one is."""
-    registry.warm_up({NO_MODEL, *Credential.objects.order_by().values_list("kind", flat=True).distinct()})
+    """The SDKs of those vendors of models that a key was entered for; others are imported in a thread when one is."""
+    entered = Credential.objects.filter(kind__in=registry.VENDORS).order_by()
+    registry.warm_up({NO_MODEL, *entered.values_list("kind", flat=True).distinct()})
 
 
 def _templates() -> None:

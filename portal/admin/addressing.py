@@ -7,6 +7,8 @@ asks, switch to that URLconf for the length of the request, and hand the rest of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -126,3 +128,13 @@ def _answer(request: Any, addresses: Addresses, workspace: Workspace | None, mem
 def address(workspace: Workspace | None, name: str, *args: Any) -> str:
     """The address of a page of a workspace's admin, for links from elsewhere: ``address(workspace, "index")``."""
     return reverse(f"admin:{name}", urlconf=addresses_of(workspace.slug if workspace else ""), args=args)  # type: ignore[arg-type]
+
+
+@contextmanager
+def within(workspace: Workspace) -> Iterator[None]:
+    """Inside, ``reverse("admin:…")`` leads to this workspace's admin: for what tells of it elsewhere, such as the API."""
+    set_urlconf(addresses_of(workspace.slug))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        set_urlconf(None)

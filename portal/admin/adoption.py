@@ -5,7 +5,7 @@ Each floor hangs up sections (panels of "adoption"); their suggestions are gathe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,13 +72,27 @@ def found(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
     """The context of the page; it is about one workspace."""
     if workspace is None:
         raise Http404
-    sections = []
-    for one in registries.panel("adoption"):
-        context = one.context(request, workspace)
-        if context is not None:
-            sections.append((one.template, context))
-    suggestions = [s for _template, context in sections for s in context.get("suggestions", ())]
-    return {"sections": sections, "suggestions": sorted(suggestions, key=lambda s: s.weight)}
+    gathered = sections(request, workspace)
+    return {
+        "sections": [(template, context) for _name, template, context in gathered],
+        "suggestions": suggestions(context for _name, _template, context in gathered),
+    }
+
+
+def sections(request: Any, workspace: Workspace) -> list[tuple[str, str, dict[str, Any]]]:
+    """(name, template, context) of each. Their addresses are of the admin, whose URLconf has to be set.
+
+    ``request``: the reader's, with their ``membership``; without one, a section shows no text that was shared with somebody.
+    """
+    found = (
+        (name, one.template, one.context(request, workspace)) for name, one in registries.panel("adoption").items()
+    )
+    return [(name, template, context) for name, template, context in found if context is not None]
+
+
+def suggestions(contexts: Iterable[dict[str, Any]]) -> list[Suggestion]:
+    """Of all sections, what is best tried first."""
+    return sorted((one for context in contexts for one in context.get("suggestions", ())), key=lambda one: one.weight)
 
 
 def _invited(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
@@ -96,14 +110,14 @@ def _invited(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         for one in asked.order_by("created")[:MOST]
     ]
     waited = asked.filter(created__lt=now - PATIENCE).count()
-    suggestions = []
+    tries = []
     if waited:
         words = f"{waited} invited {'person has' if waited == 1 else 'people have'} not come for three days or more."
         address = reverse("admin:portal_invitation_changelist")
-        suggestions.append(Suggestion(words, "Look at the invitations", address, weight=20))
+        tries.append(Suggestion(words, "Look at the invitations", address, weight=20))
     if Membership.objects.active().filter(workspace=workspace).count() < 5:
         address = reverse("admin:portal_membership_import_people")
-        suggestions.append(
+        tries.append(
             Suggestion(
                 "Hardly anybody is here yet. A list of people can come from a file.", "Invite by CSV", address, 5
             )
@@ -114,7 +128,7 @@ def _invited(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         rows,
         number=number,
         nothing="Everybody who was invited is here.",
-        suggestions=suggestions,
+        suggestions=tries,
     )
 
 

@@ -85,7 +85,11 @@ class DeedsMixin:
         confirmed = request.method == "POST" and (chosen.warning is None or "confirmed" in request.POST)
         if confirmed:
             _do(request, chosen, row)
-            return HttpResponseRedirect(here)
+            # What a deed takes out of the list has no page here any more.
+            left = self.get_object(request, object_id) is None  # type: ignore[attr-defined]
+            return HttpResponseRedirect(
+                reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist") if left else here
+            )
         if chosen.warning is None:
             return HttpResponseRedirect(here)
         context = {

@@ -51,7 +51,11 @@ def charts(title: str, drawn: Sequence[Any], at: datetime | None = None, words: 
 
 def period(request: HttpRequest) -> int:
     """How many days the charts show, by ``?days=``."""
-    asked = request.GET.get("days", "")
+    return period_of(request.GET.get("days", ""))
+
+
+def period_of(asked: str) -> int:
+    """One of PERIODS; 30 where it is none of them."""
     return int(asked) if asked in {str(days) for days in PERIODS} else PERIODS[1]
 
 

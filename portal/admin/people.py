@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import action
 
-from portal import members, people
+from portal import inviting, members, people
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Ask, Deed
 from portal.admin.site import site
@@ -114,23 +114,38 @@ class MembershipAdmin(GovernAdmin):
 
 
 def _withdraw(row: Invitation, by: User) -> str:
-    people.revoke_invitation(row, by=by)
+    inviting.revoke_invitation(row, by=by)
     return f"The invitation of {row.email} is withdrawn; its link stops working."
+
+
+def _renew(row: Invitation, by: User) -> str:
+    return _mailed(inviting.renew_invitation(row, by=by, mail=False))
+
+
+def _mailed(made: tuple[Invitation, str]) -> str:
+    """Mail it, now that it is committed, and say what became of that; the link is shown this once."""
+    invitation, link = made
+    if inviting.mail_invitations([made]):
+        return f"{invitation.email} is invited. {inviting.NOT_MAILED} {link}"
+    return f"Mailed to {invitation.email}. If the mail does not arrive, send this link yourself: {link}"
 
 
 @admin.register(Invitation, site=site)
 class InvitationAdmin(GovernAdmin):
     section, icon, weight = "People", "mail", 20
     may_add = True
-    list_display = ("email", "role", "state", "invited_by", "created", "expires")
+    list_display = ("email", "name", "role", "state", "invited_by", "created", "expires")
     list_filter = ("role",)
-    search_fields = ("email",)
+    search_fields = ("email", "name")
     list_select_related = ("invited_by", "workspace")
     ordering = ("-created",)
-    add_fieldsets = ((None, {"fields": ("email", "role")}),)
+    add_fieldsets = ((None, {"fields": ("email", "name", "role", "spaces")}),)
     fields = ("email", "name", "role", "joins", "state", "invited_by", "created", "expires", "accepted", "revoked")
-    readonly_fields = ("name", "joins", "state", "invited_by", "created", "expires", "accepted", "revoked")
-    deeds = (Deed("withdraw", "Withdraw", _withdraw, lambda row: row.is_open),)
+    readonly_fields = ("joins", "state", "invited_by", "created", "expires", "accepted", "revoked")
+    deeds = (
+        Deed("renew", "New link", _renew, lambda row: not (row.accepted or row.revoked)),
+        Deed("withdraw", "Withdraw", _withdraw, lambda row: row.is_open),
+    )
 
     @admin.display(description="spaces")
     def joins(self, row: Invitation) -> str:
@@ -144,15 +159,30 @@ class InvitationAdmin(GovernAdmin):
             return "Withdrawn"
         return "Open" if row.is_open else "Expired"
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Open spaces list nobody."""
+        kwargs["queryset"] = self.within(Space, request).filter(kind=Space.Kind.RESTRICTED)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().changeform_view(request, *args, **kwargs)
+        # Outside the form's transaction: what is mailed has to be there, and a mail server may take its time.
+        if made := getattr(request, "invited", None):
+            messages.info(request, _mailed(made))
+        return response
+
     def save_row(self, request: HttpRequest, row: Any, data: dict[str, Any], *, change: bool) -> Invitation:
-        made, link = people.invite(
+        made = inviting.invite(
             workspace=request.workspace,  # type: ignore[attr-defined]
             email=data["email"],
             role=data["role"],
             by=request.user,  # type: ignore[arg-type]
+            name=data["name"],
+            spaces=list(data["spaces"]) or None,
+            mail=False,
         )
-        messages.info(request, f"Mailed to {made.email}. If the mail does not arrive, send this link yourself: {link}")
-        return made
+        request.invited = made  # type: ignore[attr-defined]
+        return made[0]
 
 
 @admin.register(Space, site=site)

@@ -171,7 +171,8 @@ class AuditAdmin(GovernAdmin):
     def what_changed(self, row: AuditEvent) -> str:
         told = [one for one in audit_log.changes(row.before, row.after) if one.changed]
         words = [
-            f"{one.name}: {one.before} → {one.after}" if one.before else f"{one.name}: {one.after}" for one in told
+            f"{one.name}: {one.before} → {one.after or 'nothing'}" if one.before else f"{one.name}: {one.after}"
+            for one in told
         ]
         return "; ".join(words)[:160]
 

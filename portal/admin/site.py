@@ -40,7 +40,7 @@ class GovernSite(UnfoldAdminSite):
         return [*urls, *self._elsewhere()]
 
     def _elsewhere(self) -> list[Any]:
-        """A page of ours, and addresses that Django's templates name, kept as doors to allauth's pages: one sign-in, one
+        """Pages of ours, and addresses that Django's templates name, kept as doors to allauth's pages: one sign-in, one
         second factor."""
         from django.urls import path
 
@@ -49,6 +49,8 @@ class GovernSite(UnfoldAdminSite):
 
         return [
             path("adoption/", self.admin_view(self.adoption), name="adoption"),
+            path("workspace/", self.admin_view(self.workspace), name="workspace"),
+            path("workspace/embedding/", self.admin_view(self.embedding), name="embedder"),
             path("login/", door("account_login"), name="login"),
             path("logout/", door("account_logout"), name="logout"),
             path("password/", door("account_change_password"), name="password_change"),
@@ -79,8 +81,9 @@ class GovernSite(UnfoldAdminSite):
                 )
         first = [_item("Overview", index, "home", request.path == index)]
         if request.workspace is not None:  # type: ignore[attr-defined]
-            adoption = reverse("admin:adoption")
-            first.append(_item("Adoption", adoption, "trending_up", request.path == adoption))
+            for title, name, icon in (("Adoption", "adoption", "trending_up"), ("Workspace", "workspace", "tune")):
+                link = reverse(f"admin:{name}")
+                first.append(_item(title, link, icon, request.path == link))
         return [{"items": first}, *({"title": title, "items": items} for title, items in groups.items() if items)]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
@@ -97,6 +100,18 @@ class GovernSite(UnfoldAdminSite):
         found = adoption.found(request, request.workspace)  # type: ignore[attr-defined]
         context = {**self.each_context(request), **found, "title": "Adoption"}
         return TemplateResponse(request, "portal/govern/adoption.html", context)
+
+    def workspace(self, request: HttpRequest) -> HttpResponse:
+        """What holds in the whole workspace, to change."""
+        from portal.admin.workspace import workspace_page
+
+        return workspace_page(request, self.each_context(request))
+
+    def embedding(self, request: HttpRequest) -> HttpResponse:
+        """Which model embeds the workspace's passages, to change."""
+        from portal.admin.embedder import embedder_page
+
+        return embedder_page(request, self.each_context(request))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Finds pages of this admin by name. Unlike the library's, it keeps no result that another workspace could meet."""

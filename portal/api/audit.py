@@ -65,6 +65,7 @@ _FILTERS = [
 
 class AuditAPI(WorkspaceAPI):
     def rows(self, request: Request) -> QuerySet[AuditEvent]:
+        self.asked(via=audit_log.SURFACES)
         asked = request.query_params
         same = ("who", "action", "via", "object_type", "object_id")
         return audit_log.found(

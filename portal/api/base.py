@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from rest_framework import status
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -41,6 +42,19 @@ class WorkspaceAPI(GenericAPIView):
         serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+    def asked(self, **known: Iterable[str]) -> dict[str, str]:
+        """Query parameters that each take one of a few words; empty where left out. Raises ValidationError for all others, which
+        would otherwise narrow nothing and give everything."""
+        given = {name: self.request.query_params.get(name, "").strip() for name in known}
+        wrong = {
+            name: f"It takes one of {', '.join(word for word in words if word)}."
+            for name, words in known.items()
+            if given[name] and given[name] not in words
+        }
+        if wrong:
+            raise ValidationError(wrong)
+        return given
 
     def shown(
         self, serializer_class: type[BaseSerializer], row: Any, code: int = status.HTTP_200_OK, **context: Any

@@ -23,7 +23,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     request_id = getattr(request._request, "request_id", "") if request is not None else ""
     if isinstance(exc, exceptions.ValidationError):
         body = problem_body(response.status_code, "invalid", _first(exc.detail), request_id)
-        body["errors"] = exc.detail
+        body["errors"] = _listed(exc.detail)
     else:
         codes = exc.get_codes()
         code = codes if isinstance(codes, str) else exc.default_code
@@ -42,6 +42,13 @@ def _known(exc: Exception) -> Exception:
     if isinstance(exc, PermissionDenied):
         return exceptions.PermissionDenied(str(exc) or None)
     return exc
+
+
+def _listed(detail: Any) -> Any:
+    """The same, with a list of sentences for each field, however it was raised."""
+    if isinstance(detail, dict):
+        return {name: _listed(value) for name, value in detail.items()}
+    return [detail] if isinstance(detail, str) else detail
 
 
 def _first(detail: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
@@ -11,19 +12,20 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import importing, members, people
+from portal import importing, inviting, members, people
 from portal.api.base import WorkspaceAPI
 from portal.api.fields import Within
-from portal.api.shapes import PersonShape
-from portal.models import Invitation, Membership, Role
+from portal.api.shapes import PersonShape, Portrait, SpaceName
+from portal.models import Invitation, Membership, Role, Space
 
 
 class MemberShape(serializers.ModelSerializer[Membership]):
     user = PersonShape()
+    picture = Portrait(source="user")
 
     class Meta:
         model = Membership
-        fields = ["id", "user", "role", "active", "created", "last_seen"]
+        fields = ["id", "user", "picture", "role", "active", "created", "last_seen"]
         read_only_fields = fields
 
 
@@ -86,28 +88,46 @@ class PeopleImportShape(serializers.Serializer[Any]):
 
 class InvitationShape(serializers.ModelSerializer[Invitation]):
     invited_by = PersonShape(allow_null=True)
+    spaces = SpaceName(many=True)
 
     class Meta:
         model = Invitation
-        fields = ["id", "email", "name", "role", "invited_by", "created", "expires"]
+        fields = ["id", "email", "name", "role", "spaces", "invited_by", "created", "expires"]
         read_only_fields = fields
 
 
 class InvitationSent(InvitationShape):
     link = serializers.SerializerMethodField()
+    problem = serializers.SerializerMethodField()
 
     class Meta(InvitationShape.Meta):
-        fields = [*InvitationShape.Meta.fields, "link"]
+        fields = [*InvitationShape.Meta.fields, "link", "problem"]
         read_only_fields = fields
 
     def get_link(self, _row: Invitation) -> str:
         """Joins with it whoever holds it and has the address; shown only now."""
         return str(self.context["link"])
 
+    def get_problem(self, _row: Invitation) -> str:
+        """Why it could not be mailed, and what to do; empty where it was."""
+        return str(self.context["problem"])
+
 
 class InvitationRequest(serializers.Serializer[Any]):
     email = serializers.EmailField()
     role = serializers.ChoiceField(Role.choices, default=Role.MEMBER)
+    name = serializers.CharField(
+        max_length=120,
+        required=False,
+        allow_blank=True,
+        help_text="Left out or empty: that of the open invitation that this replaces, if there is one.",
+    )
+    spaces: Any = Within(
+        Space,
+        many=True,
+        required=False,
+        help_text="Restricted spaces that list them once they come. Left out: those of the invitation that this replaces.",
+    )
 
 
 class People(WorkspaceAPI):
@@ -127,12 +147,12 @@ class People(WorkspaceAPI):
     def get(self, request: Request, slug: str) -> Response:
         """Everybody in the workspace, also those who left (``active`` false) for admins."""
         rows = self.workspace.memberships.select_related("user")
-        asked = request.query_params
+        asked = self.asked(role=Role.values, seen=members.SEEN)
         found = members.found(
             rows if self.membership.is_admin else rows.active(),
-            text=asked.get("q", "").strip(),
-            role=asked.get("role", ""),
-            seen_when=asked.get("seen", ""),
+            text=request.query_params.get("q", "").strip(),
+            role=asked["role"],
+            seen_when=asked["seen"],
         )
         return self.listed(MemberShape, found)
 
@@ -163,14 +183,15 @@ class Person(WorkspaceAPI):
 
     @extend_schema(operation_id="people_change", request=MemberChange, responses=OneMemberShape)
     def patch(self, request: Request, slug: str, pk: str) -> Response:
-        """Change the role, or let somebody leave and come back with ``active``. The last admin stays."""
+        """Change the role, or let somebody leave and come back with ``active``: all of it, or nothing. The last admin stays."""
         row, change = self._row(pk), self.parsed(MemberChange)
-        if "role" in change:
-            people.change_role(row, change["role"], by=self.person)
-        if change.get("active"):
-            people.reactivate(row, by=self.person)
-        elif "active" in change:
-            people.deactivate(row, by=self.person, hand_over_to=change.get("hand_over_to"))
+        with transaction.atomic():
+            if "role" in change:
+                people.change_role(row, change["role"], by=self.person)
+            if change.get("active"):
+                people.reactivate(row, by=self.person)
+            elif "active" in change:
+                people.deactivate(row, by=self.person, hand_over_to=change.get("hand_over_to"))
         return self.shown(OneMemberShape, row)
 
     @extend_schema(operation_id="people_remove", responses={204: None})
@@ -187,14 +208,19 @@ class Invitations(WorkspaceAPI):
     def get(self, request: Request, slug: str) -> Response:
         """Those that are still open."""
         rows = self.workspace.invitations.filter(accepted=None, revoked=None, expires__gt=timezone.now())
-        return self.listed(InvitationShape, rows.select_related("invited_by"))
+        return self.listed(InvitationShape, rows.select_related("invited_by").prefetch_related("spaces"))
 
     @extend_schema(operation_id="invitations_send", request=InvitationRequest, responses={201: InvitationSent})
     def post(self, request: Request, slug: str) -> Response:
-        """Mail an invitation. An open one to the same address is replaced."""
+        """Mail an invitation. An open one to the same address is replaced. Read ``problem``: without a mail, pass ``link`` on."""
         wanted = self.parsed(InvitationRequest)
-        invitation, link = people.invite(workspace=self.workspace, by=self.person, **wanted)
-        return self.shown(InvitationSent, invitation, status.HTTP_201_CREATED, link=link)
+        return _sent(self, inviting.invite(workspace=self.workspace, by=self.person, mail=False, **wanted))
+
+
+def _sent(view: WorkspaceAPI, made: tuple[Invitation, str]) -> Response:
+    """Mailed now that it is committed."""
+    problem = inviting.NOT_MAILED if inviting.mail_invitations([made]) else ""
+    return view.shown(InvitationSent, made[0], status.HTTP_201_CREATED, link=made[1], problem=problem)
 
 
 class OneInvitation(WorkspaceAPI):
@@ -204,5 +230,15 @@ class OneInvitation(WorkspaceAPI):
     def delete(self, request: Request, slug: str, pk: str) -> Response:
         """Withdraw it; its link stops working."""
         row = get_object_or_404(self.workspace.invitations.filter(accepted=None, revoked=None), pk=pk)
-        people.revoke_invitation(row, by=self.person)
+        inviting.revoke_invitation(row, by=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RenewInvitation(WorkspaceAPI):
+    access = {"POST": "people.manage"}
+
+    @extend_schema(operation_id="invitations_renew", request=None, responses={201: InvitationSent})
+    def post(self, request: Request, slug: str, pk: str) -> Response:
+        """A new link for the same role, name and spaces, also where the old one has run out. The old one stops working."""
+        rows = self.workspace.invitations.filter(accepted=None, revoked=None).select_related("workspace")
+        return _sent(self, inviting.renew_invitation(get_object_or_404(rows, pk=pk), by=self.person, mail=False))

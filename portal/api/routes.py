@@ -2,11 +2,26 @@
 
 from django.urls import path
 
-from portal.api import audit, credentials, keys, notices, people, spaces, spending, workspace
+from portal.api import (
+    adoption,
+    audit,
+    credentials,
+    embedder,
+    keys,
+    notices,
+    people,
+    portraits,
+    spaces,
+    spending,
+    workspace,
+)
 
 urlpatterns = [
     path("", workspace.TheWorkspace.as_view(), name="workspace"),
+    path("embedder/", embedder.TheEmbedder.as_view(), name="embedder"),
     path("me/", workspace.Me.as_view(), name="me"),
+    path("me/picture/", portraits.MyPicture.as_view(), name="me-picture"),
+    path("portraits/<uuid:key>/", portraits.OnePortrait.as_view(), name="portrait"),
     path("notices/", notices.Notices.as_view(), name="notices"),
     path("notices/read/", notices.MarkRead.as_view(), name="notices-read"),
     path("people/", people.People.as_view(), name="people"),
@@ -14,6 +29,7 @@ urlpatterns = [
     path("people/<uuid:pk>/", people.Person.as_view(), name="person"),
     path("invitations/", people.Invitations.as_view(), name="invitations"),
     path("invitations/<uuid:pk>/", people.OneInvitation.as_view(), name="invitation"),
+    path("invitations/<uuid:pk>/renew/", people.RenewInvitation.as_view(), name="invitation-renew"),
     path("spaces/", spaces.Spaces.as_view(), name="spaces"),
     path("spaces/<uuid:pk>/", spaces.OneSpace.as_view(), name="space"),
     path("api-keys/", keys.Keys.as_view(), name="api-keys"),
@@ -29,6 +45,7 @@ urlpatterns = [
     path("model-offers/", spending.Offers.as_view(), name="model-offers"),
     path("model-offers/<int:pk>/", spending.OneOffer.as_view(), name="model-offer"),
     path("me/spending/", spending.MySpending.as_view(), name="me-spending"),
+    path("adoption/", adoption.Adoption.as_view(), name="adoption"),
     path("audit/", audit.Audit.as_view(), name="audit"),
     path("audit/export/", audit.AuditExport.as_view(), name="audit-export"),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.models import Space, User
@@ -14,6 +16,15 @@ class PersonShape(serializers.ModelSerializer[User]):
         model = User
         fields = ["id", "name", "email"]
         read_only_fields = fields
+
+
+@extend_schema_field(serializers.CharField())
+class Portrait(serializers.ReadOnlyField):
+    """Where the API gives a person's picture; empty for those who have none."""
+
+    def to_representation(self, value: User) -> str:
+        slug = self.context["view"].workspace.slug
+        return reverse("api:portrait", args=[slug, value.portrait]) if value.portrait else ""
 
 
 class SpaceName(serializers.ModelSerializer[Space]):

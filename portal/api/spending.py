@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -30,6 +31,7 @@ class LeftShape(serializers.Serializer[Any]):
     held = serializers.DecimalField(18, 6)
     left = serializers.DecimalField(18, 6)
     anew = serializers.DateTimeField(help_text="When it begins anew.")
+    ask = serializers.CharField(help_text="Whom to ask for more, in a sentence.")
 
 
 class BudgetShape(serializers.ModelSerializer[Budget]):
@@ -50,7 +52,13 @@ class BudgetShape(serializers.ModelSerializer[Budget]):
         spent = self.context["fullest"].get(row.pk)
         if spent is None:
             return None
-        return LeftShape(standing.Standing(row, spent.subject, spent.starts, spent.spent, spent.held)).data
+        at, contacts = (spent.subject, spent.starts, spent.spent, spent.held), self.context["contacts"]
+        return LeftShape(standing.Standing(row, *at, contacts=contacts)).data
+
+
+def _now(rows: Sequence[Budget]) -> dict[str, Any]:
+    """What BudgetShape tells of these besides themselves."""
+    return {"fullest": standing.fullest(rows), "contacts": standing.Contacts(rows)}
 
 
 class BudgetRequest(serializers.Serializer[Any]):
@@ -76,9 +84,7 @@ class Budgets(WorkspaceAPI):
     @extend_schema(operation_id="budgets_list", responses=BudgetShape(many=True))
     def get(self, request: Request, slug: str) -> Response:
         rows = self.workspace.budgets.select_related("user", "contact", "workspace")
-        return self.listed(
-            BudgetShape, rows, ordering=("created", "pk"), context=lambda page: {"fullest": standing.fullest(page)}
-        )
+        return self.listed(BudgetShape, rows, ordering=("created", "pk"), context=_now)
 
     @extend_schema(operation_id="budgets_create", request=BudgetRequest, responses={201: BudgetShape})
     def post(self, request: Request, slug: str) -> Response:
@@ -86,7 +92,7 @@ class Budgets(WorkspaceAPI):
         given = self.parsed(BudgetRequest)
         people: dict[str, Any] = {name: _person(self, given.pop(name, None), name) for name in ("user", "contact")}
         row = budgets.create_budget(workspace=self.workspace, by=self.person, **given, **people)
-        return self.shown(BudgetShape, row, status.HTTP_201_CREATED, fullest=standing.fullest([row]))
+        return self.shown(BudgetShape, row, status.HTTP_201_CREATED, **_now([row]))
 
 
 class OneBudget(WorkspaceAPI):
@@ -98,7 +104,7 @@ class OneBudget(WorkspaceAPI):
     @extend_schema(operation_id="budgets_get", responses=BudgetShape)
     def get(self, request: Request, slug: str, pk: str) -> Response:
         row = self._row(pk)
-        return self.shown(BudgetShape, row, fullest=standing.fullest([row]))
+        return self.shown(BudgetShape, row, **_now([row]))
 
     @extend_schema(operation_id="budgets_change", request=BudgetChange, responses=BudgetShape)
     def patch(self, request: Request, slug: str, pk: str) -> Response:
@@ -106,7 +112,7 @@ class OneBudget(WorkspaceAPI):
         row, given = self._row(pk), self.parsed(BudgetChange)
         contact = _person(self, given["contact"], "contact") if "contact" in given else row.contact
         row = budgets.change_budget(row, by=self.person, limit=given.get("limit", row.limit), contact=contact)
-        return self.shown(BudgetShape, row, fullest=standing.fullest([row]))
+        return self.shown(BudgetShape, row, **_now([row]))
 
     @extend_schema(operation_id="budgets_remove", responses={204: None})
     def delete(self, request: Request, slug: str, pk: str) -> Response:

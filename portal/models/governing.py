@@ -85,6 +85,9 @@ class ApiKey(models.Model):
 
     objects = ApiKeyManager()
 
+    class Meta:
+        verbose_name = "API key"
+
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
-from django.db import models
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 
 
@@ -40,6 +44,11 @@ class UserManager(DjangoUserManager["User"]):
         return self._create(email, password, is_staff=True, is_superuser=True, **extra)
 
 
+def _new_portrait(_user: User, _name: str) -> str:
+    """Another path for each picture: what stands at an address never changes, and nobody guesses one."""
+    return User.portrait_path(uuid.uuid4())
+
+
 class User(AbstractUser):
     """A person, over all workspaces. ``is_superuser`` marks a platform operator."""
 
@@ -51,6 +60,12 @@ class User(AbstractUser):
     theme = models.CharField(
         max_length=8, default="system", choices=[(t, t.title()) for t in ("system", "light", "dark")]
     )
+    # Kinds of notices (portal.notices.KINDS) that are not to come by mail as well.
+    unmailed = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+
+    # What answers are written in (portal.languages); empty is the language of each question.
+    language = models.CharField(max_length=8, blank=True)
+    picture = models.FileField(upload_to=_new_portrait, blank=True, db_index=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -67,6 +82,24 @@ class User(AbstractUser):
 
     def get_short_name(self) -> str:
         return (self.name or self.email.split("@")[0]).split(" ")[0]
+
+    @staticmethod
+    def portrait_path(key: uuid.UUID) -> str:
+        """Where the picture with this key lies among the files."""
+        return f"portraits/{key}.webp"
+
+    @property
+    def portrait(self) -> str:
+        """What the address of their picture ends with; empty for those who have none."""
+        return PurePosixPath(self.picture.name or "").stem
+
+
+@receiver(post_delete, sender=User)
+def _picture_goes_too(instance: User, **_: Any) -> None:
+    """Rows of people go from several places; the file goes once that has held."""
+    name, storage = instance.picture.name, instance.picture.storage
+    if name:
+        transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
 class Workspace(models.Model):

@@ -10,13 +10,19 @@ from typing import Final, Literal
 Kind = Literal["sentence", "item", "row", "code"]
 
 _FENCE: Final = re.compile(r"^\s{0,3}(```+|~~~+)\s*([\w+#.-]*)")
-_HEADING: Final = re.compile(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*\s*$")
+_HEADING: Final = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
 _UNDERLINE: Final = re.compile(r"^\s{0,3}(=+|-{3,}|\*{3,}|_{3,})\s*$")
 _ITEM: Final = re.compile(r"^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?:\[[ xX]\]\s+)?(.*)$")
 _ROW: Final = re.compile(r"^\s*\|.*\|\s*$")
 _RULE_ROW: Final = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
-_NOT_PROSE: Final = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>|\{\{.*?\}\}|\{%.*?%\}|!\[[^\]]*\]\([^)]*\)", re.DOTALL)
-_LINK: Final = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])")
+# None of these looks further than to the next that begins like it: text that opens and never closes costs no more than other text.
+_ADDRESS: Final = r"\((?:[^()]|\([^()]*\))*\)"
+_NOT_PROSE: Final = re.compile(
+    r"<!--(?:(?!<!--).)*?-->|</?[A-Za-z][^<>]*>|\{\{(?:(?!\{\{).)*?\}\}|\{%(?:(?!\{%).)*?%\}"
+    rf"|!\[[^\[\]]*\]{_ADDRESS}",
+    re.DOTALL,
+)
+_LINK: Final = re.compile(rf"\[([^\[\]]+)\](?:{_ADDRESS}|\[[^\[\]]*\])")
 _MARKER: Final = re.compile(r"\[(\d+)\]")
 _EMPHASIS: Final = re.compile(r"(\*\*|__|~~)|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)")
 _END: Final = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\W_a-z])")
@@ -116,7 +122,7 @@ def _blocks(lines: list[str]) -> Iterator[tuple[Kind | Literal["heading"], str, 
             if line.strip():
                 lead = ""
             if named := _HEADING.match(line):
-                yield "heading", plain_text(named.group(1)), "", ""
+                yield "heading", plain_text(named.group(1).rstrip().rstrip("#")), "", ""
             at += 1
     if paragraph:
         yield "sentence", plain_text(" ".join(paragraph)), "", ""

@@ -116,12 +116,16 @@ class Embedder(Protocol):
 
     ``size``: dimensions. ``window``: the most tokens of one text that it reads well; callers cut before.
     ``space``: names the vector space (vendor, model, size); vectors of two spaces never mix.
+    ``sized``: whether the size, and so the space, is known without a call to the vendor.
     """
 
     vendor: str
     model: str
     size: int
     window: int
+
+    @property
+    def sized(self) -> bool: ...
 
     @property
     def space(self) -> str: ...

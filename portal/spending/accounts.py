@@ -141,6 +141,10 @@ class MeteredEmbedder:
         self.vendor, self.model, self.window = inner.vendor, inner.model, inner.window
 
     @property
+    def sized(self) -> bool:
+        return self._inner.sized
+
+    @property
     def size(self) -> int:
         return self._inner.size
 
@@ -210,8 +214,17 @@ def money(number: Decimal, currency: str) -> str:
 
 
 def whom_to_ask(budget: Budget) -> str:
+    """In a sentence. A query, or two; for many budgets at once see ``standing.Contacts``."""
     if budget.contact is not None:
-        return f"Ask {budget.contact} for more."
-    admins = Membership.objects.active().filter(workspace=budget.workspace_id, role=Role.ADMIN).select_related("user")
-    names = [str(row.user) for row in admins.order_by("created")[:2]]
+        return ask_one_of([str(budget.contact)])
+    return ask_one_of(first_admins(budget.workspace_id))
+
+
+def first_admins(workspace: UUID) -> list[str]:
+    """The two who have been here longest. One query."""
+    admins = Membership.objects.active().filter(workspace=workspace, role=Role.ADMIN).select_related("user")
+    return [str(row.user) for row in admins.order_by("created")[:2]]
+
+
+def ask_one_of(names: Sequence[str]) -> str:
     return f"Ask {' or '.join(names)} for more." if names else "Ask an admin for more."

@@ -47,7 +47,8 @@ _ONE = Prepared(
 def price_all(rows: Iterable[UsageRecord]) -> None:
     """Write its cost on each record whose model has a price; the others keep none. One query at most."""
     paid = [(row, (row.credential_id, row.model)) for row in rows if row.credential_id is not None]
-    known: Mapping[Key, Price] = prices_of(key for _, key in paid if key[0] is not None)
+    keys = {key for _, key in paid if key[0] is not None}
+    known: Mapping[Key, Price | None] = {key: price_of(*key) for key in keys} if len(keys) == 1 else prices_of(keys)
     for row, key in paid:
         if (price := known.get(key)) is not None:
             row.cost = cost(price, row.input_tokens, row.output_tokens)

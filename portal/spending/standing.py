@@ -14,16 +14,40 @@ from django.db.models import Count, F, Q, Sum
 
 from portal.models import Budget, Membership, Spending, UsageRecord, User, Workspace
 from portal.spending import budgets, holding, periods
-from portal.spending.accounts import amount, left_of, money, whom_to_ask, whose_is
+from portal.spending.accounts import amount, ask_one_of, first_admins, left_of, money, whose_is
 from portal.spending.budgets import Applying
 
 NEAR = 0.8
 """Of a budget: from here on people are told."""
 
 
+class Contacts:
+    """Whom people ask for more of some budgets of one workspace. Two queries for all of them, when the first is asked for."""
+
+    def __init__(self, rows: Iterable[Budget]) -> None:
+        self._rows = list(rows)
+
+    def of(self, budget: Budget) -> str:
+        """In a sentence: whom the budget names, else the admins."""
+        named = self._named.get(budget.contact_id) if budget.contact_id else None
+        return ask_one_of([named] if named else self._admins)
+
+    @cached_property
+    def _named(self) -> dict[int, str]:
+        ids = {row.contact_id for row in self._rows if row.contact_id}
+        return {user.pk: str(user) for user in User.objects.filter(pk__in=ids)} if ids else {}
+
+    @cached_property
+    def _admins(self) -> list[str]:
+        return first_admins(self._rows[0].workspace_id)
+
+
 @dataclass(frozen=True)
 class Standing:
-    """One budget's share of one subject in the period that runs. ``name``: a person's or an assistant's, where it is one's."""
+    """One budget's share of one subject in the period that runs. ``name``: a person's or an assistant's, where it is one's.
+
+    ``contacts``: of all the budgets that are shown together.
+    """
 
     budget: Budget
     subject: str
@@ -31,6 +55,7 @@ class Standing:
     spent: Decimal
     held: Decimal
     name: str = ""
+    contacts: Contacts | None = None
 
     @property
     def left(self) -> Decimal:
@@ -72,15 +97,18 @@ class Standing:
     def spent_words(self) -> str:
         return amount(self.budget, self.spent)
 
-    @cached_property
+    @property
     def ask(self) -> str:
-        """Whom to ask for more. A query where the budget names nobody."""
-        return whom_to_ask(self.budget)
+        """Whom to ask for more, in a sentence."""
+        return (self.contacts or Contacts([self.budget])).of(self.budget)
 
 
 def of_person(membership: Membership, assistant: UUID | None = None) -> list[Standing]:
     """The budgets that this person's questions fall under, the fullest first. One query where there are none, else two."""
-    return _standings(budgets.applying(membership.workspace_id, membership.user_id, assistant))
+    found = budgets.applying(membership.workspace_id, membership.user_id, assistant)
+    for one in found:
+        one.budget.workspace = membership.workspace
+    return _standings(found)
 
 
 def of_assistant(workspace: UUID, assistant: UUID) -> list[Standing]:
@@ -97,16 +125,17 @@ def _standings(found: Iterable[Applying]) -> list[Standing]:
         budget__in=[one.budget for one in wanted], starts__in=periods.current(), subject__in={o.subject for o in wanted}
     )
     known = {(row.budget_id, row.subject, row.starts): row for row in rows}
-    made = [_standing(one, known) for one in wanted]
+    contacts = Contacts(one.budget for one in wanted)
+    made = [_standing(one, known, contacts) for one in wanted]
     return sorted(made, key=lambda standing: -standing.share)
 
 
-def _standing(one: Applying, known: dict[tuple[Any, str, date], Spending]) -> Standing:
+def _standing(one: Applying, known: dict[tuple[Any, str, date], Spending], contacts: Contacts) -> Standing:
     starts = periods.start_of(one.budget.period)
     row = known.get((one.budget.pk, one.subject, starts))
-    if row is not None:
-        return Standing(one.budget, one.subject, starts, row.spent, row.held)
-    return Standing(one.budget, one.subject, starts, holding.spent_before(one.budget, one.subject, starts), Decimal(0))
+    spent = row.spent if row is not None else holding.spent_before(one.budget, one.subject, starts)
+    held = row.held if row is not None else Decimal(0)
+    return Standing(one.budget, one.subject, starts, spent, held, contacts=contacts)
 
 
 def fullest(rows: Iterable[Budget]) -> dict[UUID, Spending]:

@@ -37,7 +37,8 @@ def ago(moment: datetime | None) -> str:
             count = int(seconds // size)
             words = "just now" if unit == "s" and count < 10 else f"{count} {unit} ago"
             if future:
-                words = f"in {count} {unit}"
+                # To the nearest: what was set for a day from now is in 24 h, not in 23.
+                words = f"in {round(seconds / size)} {unit}"
             break
     else:
         words = format_date(timezone.localtime(moment), "j M Y")

@@ -109,6 +109,12 @@ export class LiveAnswer {
     this.text.append(data.text);
   }
 
+  /** What of the passage fits what was said; the chip's card shows it. */
+  on_citation(data) {
+    const source = this.sources.get(data.n);
+    if (source && data.sentence) source.sentence = data.sentence;
+  }
+
   on_completed(data) {
     this.#end("completed", data);
   }

@@ -1,8 +1,5 @@
 // The builder: what is unsaved, whether a handle is free, and the assistant answering from the form as it stands.
-import { LiveAnswer } from "atrium/answer";
-import { cards, sourceRow } from "atrium/citations";
-import { composersIn } from "atrium/composer";
-import { serverSent } from "atrium/follow";
+import { Trial } from "atrium/trial";
 
 const form = document.querySelector("[data-builder]");
 const find = (selector, root = document) => root.querySelector(selector);
@@ -76,13 +73,7 @@ field("name").addEventListener("input", () => {
 // ---- The trial ----------------------------------------------------------------------------------------------------
 
 const trial = find("[data-trial]");
-const thread = find("[data-trial-thread]", trial);
-const empty = find("[data-trial-empty]", trial);
-const clear = find("[data-trial-clear]", trial);
-const stopButton = find("[data-stop]", trial);
-const [composer] = composersIn(trial);
-let turns = [];
-let running = null; // {live, id, abort}
+new Trial(trial, form);
 
 function showLooks() {
   const box = find("[data-trial-picture] .avatar", trial);
@@ -107,114 +98,6 @@ function showLooks() {
     return button;
   }));
 }
-find("[data-trial-starters]", trial).addEventListener("click", (event) => {
-  const button = event.target.closest(".starter");
-  if (button) ask(button.textContent);
-});
 form.addEventListener("input", showLooks);
 form.addEventListener("change", showLooks);
 showLooks();
-
-function toEnd() {
-  thread.scrollTop = thread.scrollHeight;
-}
-
-function showQuestion(content) {
-  const question = document.createElement("article");
-  question.className = "question";
-  question.setAttribute("aria-label", "Question");
-  const bubble = document.createElement("div");
-  bubble.className = "question-bubble question-text";
-  bubble.textContent = content;
-  question.append(bubble);
-  thread.append(question);
-}
-
-function showAnswer() {
-  const article = find("[data-trial-answer]", trial).content.cloneNode(true).firstElementChild;
-  thread.append(article);
-  return article;
-}
-
-/** What ends an answer that nothing is stored of. */
-function close(article, live, type, data) {
-  article.removeAttribute("aria-busy");
-  const end = article.querySelector("[data-part=end]");
-  const sources = [...live.sources.values()];
-  const steps = article.querySelector("[data-part=steps]");
-  steps.hidden = !live.steps.length;
-  if (live.steps.length) steps.querySelector("[data-part=step]").textContent = live.line;
-  if (sources.length) {
-    const list = document.createElement("details");
-    const summary = document.createElement("summary");
-    summary.className = "btn btn-quiet btn-small";
-    summary.textContent = `${sources.length} source${sources.length === 1 ? "" : "s"} read`;
-    const rows = document.createElement("ol");
-    rows.className = "source-list";
-    rows.append(...sources.map(sourceRow));
-    list.append(summary, rows);
-    end.append(list);
-  }
-  if (type === "completed") return;
-  const note = document.createElement("p");
-  note.className = type === "stopped" ? "small faint" : "callout";
-  if (type === "error") note.dataset.tone = "bad";
-  note.textContent = type === "stopped" ? "Stopped." : data.detail;
-  end.append(note);
-}
-
-async function ask(content) {
-  if (running) return;
-  empty.hidden = true;
-  clear.hidden = false;
-  showQuestion(content);
-  const article = showAnswer();
-  toEnd();
-  const body = new FormData(form);
-  body.set("content", content);
-  body.set("history", JSON.stringify(turns));
-  body.delete("picture_file");
-  if (form.dataset.assistant) body.set("assistant", form.dataset.assistant);
-  const live = new LiveAnswer(article, { changed: toEnd, ended: (type, data) => close(article, live, type, data) });
-  const abort = new AbortController();
-  running = { live, abort, id: "" };
-  stopButton.hidden = false;
-  try {
-    const response = await fetch(form.dataset.try, { method: "POST", body, signal: abort.signal });
-    running.id = response.headers.get("X-Trial") ?? "";
-    for await (const event of serverSent(response)) live.take(event);
-    turns.push({ role: "user", text: content }, { role: "assistant", text: live.text.text });
-  } catch (error) {
-    if (error.name !== "AbortError") close(article, live, "error", { detail: error.message || "Atrium does not answer. Try again in a moment." });
-  }
-  running = null;
-  stopButton.hidden = true;
-  toEnd();
-}
-
-async function stop() {
-  if (!running?.id) return;
-  await fetch(`${form.dataset.try}${running.id}/stop/`, { method: "POST", headers: { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value } });
-}
-
-trial.addEventListener("composer:send", (event) => {
-  if (running) { event.stopPropagation(); return; }
-  event.preventDefault();
-  ask(event.detail.content);
-});
-trial.addEventListener("composer:stop", stop);
-stopButton.addEventListener("click", stop);
-clear.addEventListener("click", () => {
-  running?.abort.abort();
-  turns = [];
-  thread.querySelectorAll("article").forEach((article) => article.remove());
-  empty.hidden = false;
-  clear.hidden = true;
-  composer.focus();
-});
-
-cards(find("#citation-card"), (link) => {
-  const n = Number(link.dataset.n);
-  const row = link.closest(".answer")?.querySelector(`.source[data-n="${n}"]`);
-  return row ?? (running?.live.sources.has(n) ? sourceRow(running.live.sources.get(n)) : null);
-});

@@ -38,6 +38,29 @@ export function plain(text) {
     .replace(/^[· ]+|[· ]+$/g, "");
 }
 
+/** The icon of a kind of node, where the page brings icons. */
+function iconOf(kind) {
+  const icons = document.getElementById("node-icons")?.content;
+  const found = [...(icons?.children ?? [])].find((icon) => icon.dataset.kind === kind) ?? icons?.lastElementChild;
+  return [...(found?.cloneNode(true).childNodes ?? [])];
+}
+
+const AGES = [[60, 1, "s"], [3600, 60, "min"], [86_400, 3600, "h"], [86_400 * 14, 86_400, "d"]];
+
+/** How long ago, in words; portal/templatetags/atrium.py does the same. */
+function ago(iso) {
+  const moment = new Date(iso);
+  const seconds = Math.max(0, (Date.now() - moment) / 1000);
+  const [, size, unit] = AGES.find(([limit]) => seconds < limit) ?? [];
+  const time = document.createElement("time");
+  time.dateTime = iso;
+  time.title = moment.toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
+  time.textContent = unit
+    ? (unit === "s" && seconds < 10 ? "just now" : `${Math.floor(seconds / size)} ${unit} ago`)
+    : moment.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  return time;
+}
+
 /** A line of the panel for a source as events carry it; templates/assistants/_source.html has the stored one. */
 export function sourceRow(source) {
   const row = element("li", "source");
@@ -53,14 +76,29 @@ export function sourceRow(source) {
   const link = element("a", "cover", source.document.title);
   link.href = source.href;
   const where = `${source.document.data_source.name} / ${source.document.path}`;
-  const path = element("p", "small faint source-path", element("span", "clip", where));
+  const path = element("p", "small faint source-path", ...iconOf(source.document.kind), element("span", "clip", where));
   path.title = where;
-  row.append(element("p", "source-title", number, link), path, element("p", "source-text", plain(source.snippet)));
+  row.append(element("p", "source-title", number, link), path);
+  if (source.snippet) row.append(element("p", "source-text", plain(source.snippet)));
+  if (source.why) row.append(element("p", "small faint source-why", source.why));
+  const { modified } = source.document;
+  if (modified) row.append(element("p", "small faint source-age", "Changed ", ago(modified)));
   return row;
 }
 
-/** The one hover card takes what the source's own line says, just before the shell shows it. */
-export function cards(card, sourceOf) {
+/** In a card the sentence that the claim rests on stands in place of the passage's beginning. */
+function quote(card, sentence) {
+  const said = element("p", "source-said", sentence);
+  const text = card.querySelector(".source-text");
+  if (text) text.replaceWith(said);
+  else card.querySelector(".source-path")?.after(said);
+}
+
+/**
+ * The one hover card takes what the source's own line says, just before the shell shows it, and the sentence that fits.
+ * ``sourceOf(chip)``: the line. ``sentenceOf(chip)``: the sentence while the answer is being written; later chips have it.
+ */
+export function cards(card, sourceOf, sentenceOf = () => "") {
   const fill = (event) => {
     const link = event.target.closest?.(".answer-body .cite");
     if (!link) return;
@@ -69,7 +107,10 @@ export function cards(card, sourceOf) {
     if (card.matches(":popover-open")) card.hidePopover();
     card.chip = link;
     const row = sourceOf(link);
-    if (row) card.replaceChildren(...[...row.cloneNode(true).childNodes]);
+    if (!row) return;
+    card.replaceChildren(...row.cloneNode(true).childNodes);
+    const sentence = link.dataset.sentence || sentenceOf(link);
+    if (sentence) quote(card, sentence);
   };
   document.addEventListener("pointerover", fill, true);
   document.addEventListener("focusin", fill, true);

@@ -2,6 +2,13 @@
 
 let made = 0;
 
+function image(address) {
+  const made = document.createElement("img");
+  made.alt = "";
+  made.src = address;
+  return made;
+}
+
 export class Completion {
   #found = [];
   #at = 0;
@@ -9,7 +16,7 @@ export class Completion {
 
   /**
    * ``match(before)``: what is being named in the text before the caret, or null. ``find(typed)``: a promise of rows.
-   * ``row(found)``: [picture, label, hint]. ``take(found)``: put it in.
+   * ``row(found)``: [picture, label, hint], where the picture is a sign or ``{picture: address}``. ``take(found)``: put it in.
    */
   constructor(field, { label, match, find, row, take }) {
     Object.assign(this, { field, match, find, row, take });
@@ -64,7 +71,7 @@ export class Completion {
         row.setAttribute("role", "option");
         const parts = this.row(found).map((text, part) => {
           const span = document.createElement("span");
-          span.textContent = text;
+          span.append(text.picture ? image(text.picture) : text);
           span.className = ["completion-picture", "completion-label", "completion-hint"][part];
           if (part === 0) span.setAttribute("aria-hidden", "true");
           return span;

@@ -1,6 +1,6 @@
 // A question's form: Enter sends, Shift-Enter breaks the line, Esc stops, Up edits the last question, @ mentions an
-// assistant that is to answer, # narrows the question to a source or folder, and a draft survives a reload. Without this file it is a plain
-// form with a button.
+// assistant that is to answer, # narrows the question to a source or folder, / puts in a saved prompt, and a draft survives
+// a reload. Without this file it is a plain form with a button.
 //
 // It tells the page what a person wants by events on the form, all of which bubble:
 //   composer:send {content, assistant, narrow}   cancelable: prevented, the page sends; otherwise the form is submitted.
@@ -9,6 +9,7 @@
 
 import { Completion } from "atrium/completion";
 import { Places } from "atrium/places";
+import { offerPrompts } from "atrium/prompts";
 
 const WAIT_TO_SAVE = 250; // ms
 const mentionAt = /(^|\s)@([a-z0-9-]{0,40})$/i;
@@ -25,6 +26,7 @@ export class Composer {
     this.text.addEventListener("keydown", (event) => this.#key(event));
     this.text.addEventListener("input", () => this.#changed());
     if (form.dataset.suggest) this.#offerAssistants();
+    if (form.dataset.prompts) offerPrompts(this);
     this.#resize();
   }
 
@@ -142,7 +144,7 @@ export class Composer {
         const answer = await fetch(url, { headers: { Accept: "application/json" } });
         return answer.ok ? (await answer.json()).results : [];
       },
-      row: (found) => [found.emoji || "◆", found.name, `@${found.handle}`],
+      row: (found) => [found.picture ? { picture: found.picture } : found.emoji || "◆", found.name, `@${found.handle}`],
       take: (found) => this.putIn(mentionAt, `@${found.handle} `),
     });
   }

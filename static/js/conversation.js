@@ -3,10 +3,9 @@ import { LiveAnswer, dropBlanks } from "atrium/answer";
 import { SourcesPanel, cards, listen, sourceRow } from "atrium/citations";
 import { composersIn } from "atrium/composer";
 import { Follower } from "atrium/follow";
+import { beside, clearBeside, copies, decorate, menus, undecorate } from "atrium/foot";
 import { patch } from "atrium/markdown";
-import { place } from "atrium/popovers";
 import { enhance } from "atrium/results";
-import { toast } from "atrium/toasts";
 
 const page = document.querySelector("[data-conversation-page]");
 const find = (selector) => document.querySelector(selector);
@@ -102,7 +101,7 @@ function attach() {
     follower.follow(id, 0);
   }
   showStop();
-  decorate();
+  decorate(thread());
   const last = answers().at(-1);
   const reading = live.get(last?.dataset.message);
   if (!reading) panel.show(selected() ?? last);
@@ -114,7 +113,7 @@ const selected = () => thread().querySelector(".answer[data-selected]");
 
 function ended(id, type) {
   live.delete(id);
-  decorate();
+  decorate(thread());
   follower.leave(id);
   showStop();
   const goesOn = document.getElementById(`m-${id}`)?.hasAttribute("data-goes-on");
@@ -147,36 +146,6 @@ function showTitle(title) {
   document.body.dispatchEvent(new CustomEvent("conversations-changed"));
 }
 
-// ---- Code that can be copied --------------------------------------------------------------------------------------
-
-/** A button before each block of code; taken out while the thread is compared with the server's. */
-function decorate() {
-  for (const code of thread().querySelectorAll(".answer:not([aria-busy]) .answer-body pre")) {
-    if (code.previousElementSibling?.matches(".copy-code")) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "btn btn-small copy-code";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", "Copy the code");
-    code.before(button);
-  }
-}
-const undecorate = () => thread().querySelectorAll(".copy-code").forEach((button) => button.remove());
-
-async function copy(text, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    toast("Your browser does not let this page copy. Select the text instead.", { tone: "bad" });
-    return;
-  }
-  const was = button.dataset.tip ?? button.textContent;
-  const show = (words) => { if (button.dataset.tip) button.dataset.tip = words; else button.textContent = words; };
-  show("Copied");
-  announce("Copied.");
-  setTimeout(() => show(was), 1500);
-}
-
 // ---- Changing the thread ------------------------------------------------------------------------------------------
 
 function put(html) {
@@ -189,7 +158,7 @@ function put(html) {
     const standing = document.getElementById(answer.id);
     if (live.has(answer.dataset.message) && standing) answer.replaceWith(standing.cloneNode(true));
   }
-  undecorate();
+  undecorate(thread());
   patch(thread(), next);
   enhance(thread());
   for (const [id, one] of live) {
@@ -218,9 +187,11 @@ async function change(url, options = {}) {
 const csrf = () => document.cookie.match(/(?:^|; )atrium_csrf=([^;]+)/)?.[1] ?? find("[name=csrfmiddlewaretoken]").value;
 const refresh = async () => (sending ? "" : change(here()));
 
+/** This page's address, with the branch that is shown. */
 function here() {
-  const leaf = new URL(location.href).searchParams.get("at");
-  return leaf ? `${page.dataset.url}?at=${leaf}` : page.dataset.url;
+  const asked = new URL(location.href).searchParams;
+  const which = ["at", "after"].find((name) => asked.get(name));
+  return which ? `${page.dataset.url}?${which}=${asked.get(which)}` : page.dataset.url;
 }
 
 async function post(url, values) {
@@ -300,10 +271,12 @@ page.addEventListener("composer:send", (event) => {
 // ---- Stopping, editing, asking again, branches --------------------------------------------------------------------
 
 async function stop() {
-  const form = openAnswer()?.querySelector("[data-stop-form]");
+  const answer = openAnswer();
+  const form = answer?.querySelector("[data-stop-form]");
   if (!form) return;
+  clearBeside(answer);
   const response = await fetch(form.action, { method: "POST", headers: { "X-CSRFToken": csrf(), "HX-Request": "true" } }).catch(() => null);
-  if (!response?.ok) toast("The answer could not be stopped. Try again.", { tone: "bad" });
+  if (!response?.ok) beside(answer, "The answer could not be stopped. Try again.");
 }
 page.addEventListener("composer:stop", stop);
 find("[data-stop]")?.addEventListener("click", () => { stop(); composer.focus(); });
@@ -350,63 +323,70 @@ document.addEventListener("submit", async (event) => {
   } else if (form.matches("[data-thread-form]")) {
     event.preventDefault();
     const values = [...new FormData(form, event.submitter)];
-    form.closest("[data-edit]")?.removeAttribute("open");
+    const article = form.closest("article") ?? form.answer;
     if (form.matches("[popover]")) form.hidePopover();
+    clearBeside(article);
+    form.inert = true; // what was typed stays until it is taken
     const failed = await post(form.action, values);
-    if (failed) toast(failed, { tone: "bad" });
-    else composer?.focus();
+    form.inert = false;
+    if (failed) { beside(article, failed); return; }
+    form.closest("[data-edit]")?.removeAttribute("open");
+    composer?.focus();
   }
 });
 
+/** Show what another address of this conversation shows, in place. ``at``: the article to say at what does not work. */
+async function go(link, at) {
+  clearBeside(at);
+  const failed = await change(link.href);
+  if (failed) beside(at, failed);
+  else history.replaceState(null, "", link.href);
+  return !failed;
+}
+
+/** The next question is to follow an earlier answer. */
+async function goOn(link) {
+  const { answer } = menu;
+  menu.hidePopover();
+  if (openAnswer()) { beside(answer, "Another answer is still being written. Wait for it, or stop it first."); return; }
+  if (!(await go(link, answer))) return;
+  composer.focus();
+  toEnd();
+}
+
+const plainly = (event) => !event.ctrlKey && !event.metaKey && !event.shiftKey;
+
 document.addEventListener("click", async (event) => {
-  const link = event.target.closest("[data-branch]");
-  if (link && !event.ctrlKey && !event.metaKey) {
+  const link = event.target.closest("[data-branch], [data-go], [data-go-on]");
+  if (link && plainly(event)) {
     event.preventDefault();
+    if (link.matches("[data-go-on]")) return goOn(link);
+    if (link.matches("[data-go]")) { await go(link, answers().at(-1)); composer?.focus(); return undefined; }
     const id = link.closest("article").id;
     const side = link.getAttribute("aria-label");
-    const failed = await change(link.href);
-    if (failed) { toast(failed, { tone: "bad" }); return; }
-    history.replaceState(null, "", link.href);
-    const shown = document.getElementById(new URL(link.href).searchParams.get("at") && `m-${new URL(link.href).searchParams.get("at")}`) ?? document.getElementById(id);
+    if (!(await go(link, link.closest("article")))) return undefined;
+    const at = new URL(link.href).searchParams.get("at");
+    const shown = document.getElementById(at && `m-${at}`) ?? document.getElementById(id);
     (shown?.querySelector(`[data-branch][aria-label="${side}"]`) ?? shown?.querySelector("[data-branch]"))?.focus();
-    return;
+    return undefined;
   }
   if (event.target.closest("[data-rephrase]")) {
     composer.content = event.target.closest(".answer").dataset.asked;
     composer.focus();
   }
   if (event.target.closest("[data-edit-cancel]")) cancelEdit(event.target.closest("[data-edit]"));
-  const again = event.target.closest("[data-again-menu]");
-  if (again) {
-    const menu = document.getElementById("again-menu");
-    menu.setAttribute("action", again.dataset.againMenu);
-    menu.showPopover();
-    place(menu, again);
-    menu.querySelector(".menu-item").focus({ focusVisible: event.detail === 0 });
-  }
-  const whole = event.target.closest("[data-copy-answer]");
-  if (whole) copyAnswer(whole);
-  const code = event.target.closest(".copy-code");
-  if (code) copy(code.nextElementSibling.textContent, code);
+  return undefined;
 });
 
-function copyAnswer(button) {
-  const answer = button.closest(".answer");
-  const text = answer.querySelector("[data-raw]").content.textContent;
-  const cited = [...answer.querySelectorAll("[data-part=cited] .source")].map((row) => {
-    const title = row.querySelector(".source-title a")?.textContent ?? "withheld";
-    return `[${row.dataset.n}] ${title}`;
-  });
-  copy(cited.length ? `${text.trim()}\n\n${cited.join("\n")}` : text.trim(), button);
-}
-
+const menu = find("#answer-menu");
+menus(page, menu);
+copies(page, announce);
 listen(page, panel);
+const streamed = (link) => live.get(link.closest(".answer").dataset.message)?.sources.get(Number(link.dataset.n));
 cards(find("#citation-card"), (link) => {
-  const answer = link.closest(".answer");
-  const stored = answer.querySelector(`[data-part=sources] .source[data-n="${link.dataset.n}"]`);
-  const streamed = live.get(answer.dataset.message)?.sources.get(Number(link.dataset.n));
-  return stored ?? (streamed && sourceRow(streamed));
-});
+  const stored = link.closest(".answer").querySelector(`[data-part=sources] .source[data-n="${link.dataset.n}"]`);
+  return stored ?? (streamed(link) && sourceRow(streamed(link)));
+}, (link) => streamed(link)?.sentence);
 attach();
 enhance(thread());
 if (!location.hash) toEnd();

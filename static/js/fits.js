@@ -1,5 +1,6 @@
 // While a question is typed and no assistant is chosen: three that could answer it, below the composer. Choosing one sets the
-// composer's assistant. The row has its height from the start, so that nothing moves when they come and go.
+// composer's assistant. Whoever is chosen, here or in the list, stands in their place, on a button that takes them back; so does
+// Backspace at the begin of the text. The row has its height from the start, so that nothing moves when they come and go.
 
 const WAIT = 250; // ms
 const LEAST = 8; // characters
@@ -7,6 +8,8 @@ const mentions = /(^|\s)@[a-z][a-z0-9-]{2,}/i; // somebody is asked by name
 
 const box = document.querySelector("[data-fits]");
 const list = box.querySelector("ul");
+const chosen = box.querySelector(".fits-chosen");
+const back = chosen.querySelector("button");
 const said = box.querySelector("[role=status]");
 const text = document.getElementById(box.dataset.fits);
 const form = text.form;
@@ -63,8 +66,34 @@ function typed() {
   else waiting = setTimeout(look, WAIT);
 }
 
+const name = () => assistant.selectedOptions[0]?.text.trim() ?? "";
+
+function told() {
+  chosen.hidden = !assistant.value;
+  back.querySelector("span").textContent = name();
+  back.setAttribute("aria-label", `${name()}: take back`);
+}
+
+function takeBack() {
+  const whom = name();
+  assistant.value = "";
+  assistant.dispatchEvent(new Event("change", { bubbles: true }));
+  said.textContent = `${whom} is not asked.`;
+  text.focus();
+}
+
 text.addEventListener("input", typed);
 assistant.addEventListener("change", typed);
+assistant.addEventListener("change", told);
+back.addEventListener("click", takeBack);
+text.addEventListener("keydown", (event) => {
+  const atStart = text.selectionStart === 0 && text.selectionEnd === 0;
+  // Places that the question is narrowed to go first: they took the key already.
+  if (event.key !== "Backspace" || event.repeat || event.defaultPrevented || event.isComposing || !atStart || !assistant.value) return;
+  event.preventDefault();
+  takeBack();
+});
+addEventListener("pageshow", told); // a page that was gone back to has its choice still
 list.addEventListener("click", (event) => {
   const button = event.target.closest(".fit");
   if (!button) return;

@@ -1,4 +1,6 @@
-// Installing a template: whether the handle is free, as it is typed.
+// Installing a template: whether the handle is free, as it is typed; and the assistant answering before it is there.
+import { Trial } from "atrium/trial";
+
 const form = document.querySelector("[data-handle-url]");
 const handle = form.elements.handle;
 const words = document.querySelector("#install-handle-help");
@@ -20,3 +22,5 @@ handle.addEventListener("input", () => {
   clearTimeout(waiting);
   if (handle.value) waiting = setTimeout(check, 250);
 });
+
+new Trial(document.querySelector("[data-trial]"), form);

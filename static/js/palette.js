@@ -1,4 +1,4 @@
-// Cmd/Ctrl-K: one box over everything. The server finds; this shows and moves.
+// Cmd/Ctrl-K: one box over everything. The server finds; this shows, moves, and does what was chosen.
 const dialog = document.getElementById("palette");
 
 if (dialog) {
@@ -13,6 +13,14 @@ if (dialog) {
     if (option) { input.setAttribute("aria-activedescendant", option.id); option.scrollIntoView({ block: "nearest" }); }
     else input.removeAttribute("aria-activedescendant");
   };
+
+  /** Go there; what begins with # is something of this page, which is pressed. */
+  function take(option) {
+    const { href } = option.dataset;
+    if (!href.startsWith("#")) { location.assign(href); return; }
+    dialog.close();
+    document.querySelector(href)?.click();
+  }
 
   async function find() {
     const mine = ++latest;
@@ -41,11 +49,11 @@ if (dialog) {
       if (all.length) select(all.at((here + (event.key === "ArrowDown" ? 1 : -1)) % all.length));
     } else if (event.key === "Enter" && all[here]) {
       event.preventDefault();
-      location.assign(all[here].dataset.href);
+      take(all[here]);
     }
   });
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[role=option]");
-    if (option) location.assign(option.dataset.href);
+    if (option) take(option);
   });
 }

@@ -66,7 +66,9 @@ document.addEventListener("click", (event) => {
     return;
   }
   const dialog = event.target.closest("dialog.dialog");
-  if (dialog && (event.target === dialog || event.target.closest("[data-close]"))) dialog.close();
+  if (!dialog || !(event.target === dialog || event.target.closest("[data-close]"))) return;
+  event.preventDefault(); // a link that leads back where the sheet is a page of its own
+  dialog.close();
 });
 
 document.addEventListener("click", async (event) => {

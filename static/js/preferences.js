@@ -4,18 +4,22 @@ const rail = document.getElementById("rail");
 const YEAR = 31536000;
 const keep = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=${YEAR}; samesite=lax`; };
 
+// While the drawer is open, what lies below it takes no focus and is not read; the button that opened it gets the focus back.
+const below = document.getElementById("main");
+const inside = () => [...rail.querySelectorAll("a, button, input")].filter((element) => element.checkVisibility() && !element.disabled);
 let opener = null;
 export function drawer(open) {
-  if (!rail) return;
+  if (!rail || open === Boolean(root.dataset.drawer)) return;
   if (open) {
     opener = document.activeElement;
     root.dataset.drawer = "open";
-    rail.querySelector("button, a")?.focus();
-  } else if (root.dataset.drawer) {
-    delete root.dataset.drawer;
-    opener?.focus();
-  }
+  } else delete root.dataset.drawer;
+  below?.toggleAttribute("inert", open);
+  document.querySelector("[data-drawer-open]")?.setAttribute("aria-expanded", String(open));
+  (open ? inside()[0] : opener)?.focus();
 }
+// Turned to its side, a tablet may have room for both.
+matchMedia("(min-width: 50.01rem)").addEventListener("change", (event) => { if (event.matches) drawer(false); });
 
 export function fold(on = root.dataset.rail !== "collapsed") {
   if (on) root.dataset.rail = "collapsed"; else delete root.dataset.rail;
@@ -44,13 +48,13 @@ document.addEventListener("click", (event) => {
   else if (hit("[data-rail-toggle]")) fold();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && root.dataset.drawer) drawer(false);
-  if (event.key === "Tab" && root.dataset.drawer && rail) {
-    const inside = [...rail.querySelectorAll("a, button, input")].filter((el) => el.offsetParent);
-    const [first, last] = [inside[0], inside.at(-1)];
-    if (event.shiftKey && document.activeElement === first) { event.preventDefault(); last.focus(); }
-    else if (!event.shiftKey && document.activeElement === last) { event.preventDefault(); first.focus(); }
-  }
+  if (!root.dataset.drawer || document.querySelector("dialog[open], .menu:popover-open")) return; // those come first
+  if (event.key === "Escape") drawer(false);
+  if (event.key !== "Tab") return;
+  const all = inside();
+  const [first, last] = [all[0], all.at(-1)];
+  if (event.shiftKey && document.activeElement === first) { event.preventDefault(); last.focus(); }
+  else if (!event.shiftKey && document.activeElement === last) { event.preventDefault(); first.focus(); }
 });
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-theme-form]");

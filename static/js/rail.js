@@ -1,4 +1,4 @@
-// Conversations in the rail: one menu for all of them, which renames, pins and archives where they are listed.
+// Conversations in the rail: one menu for all of them, which renames, pins, archives and deletes where they are listed.
 import { place } from "atrium/popovers";
 
 const menu = document.getElementById("conversation-menu");
@@ -21,6 +21,10 @@ menu?.addEventListener("click", (event) => {
   menu.hidePopover();
   const base = `${menu.dataset.url.replace(/conversations\/$/, "c/")}${row.dataset.conversation}/`;
   const on = { pin: "pinned" in row.dataset ? "0" : "1", archive: "1" }[act];
+  if (act === "delete") { // a sheet says first what goes with it
+    window.htmx.ajax("GET", `${base}delete/`, { source: row, target: "#sheet", swap: "innerHTML" });
+    return;
+  }
   const verb = act === "rename" ? "GET" : "POST";
   window.htmx.ajax(verb, `${base}${act}/`, { source: row, target: row, swap: "outerHTML", values: on ? { on } : {} });
 });
@@ -36,3 +40,5 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("focusin", (event) => {
   if (event.target.matches?.("form[data-rename] input[name=title]")) event.target.select();
 });
+// The line that the focus would go back to is gone; the sheet closes first.
+document.body.addEventListener("conversation-deleted", () => setTimeout(() => document.getElementById("rail-search")?.focus()));

@@ -5,3 +5,6 @@ import "atrium/shortcuts";
 import "atrium/palette";
 import "atrium/swaps";
 import "atrium/toasts";
+
+// Where tabs are wider than the screen, the open one is in view.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -20,6 +20,8 @@ document.addEventListener("htmx:afterSettle", (event) => {
   }
   if (document.activeElement === document.body) event.detail.elt?.querySelector?.("[autofocus], [data-focus]")?.focus({ preventScroll: true });
 });
+// What a click opened may lie below the fold, or behind the composer.
+document.addEventListener("htmx:afterSettle", (event) => event.detail.elt?.querySelector?.(":scope > [data-into-view]")?.scrollIntoView({ block: "center" }));
 document.addEventListener("htmx:beforeRequest", (event) => {
   // Nobody looks: what asks for itself again and again can wait.
   if (document.hidden && event.detail.elt.getAttribute("hx-trigger")?.includes("every ")) { event.preventDefault(); return; }

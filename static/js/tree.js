@@ -204,6 +204,7 @@ class Picker {
   }
 
   tick(box) {
+    this.element.closest("form")?.querySelector("[data-until-ticked]")?.remove();
     const row = box.closest("li");
     const chain = this.chainOf(row);
     const chosen = this.of(row.dataset.source);
@@ -260,6 +261,7 @@ class Picker {
       field.id = `${name}-${id || "all"}`;
       if (label) label.htmlFor = field.id;
       field.removeAttribute("name");
+      if (id && field.dataset.offered) field.addEventListener("focus", () => this.offer(line, id));
       field.dataset.name = name;
       field.removeAttribute("required");
       const value = kept?.options?.[name];
@@ -270,6 +272,23 @@ class Picker {
     const details = line.querySelector("details");
     if (details && filled) details.open = true;
     return line;
+  }
+
+  /** What the place has for the options at this line, asked when somebody is about to type one. */
+  async offer(line, id) {
+    if (line.dataset.asked) return;
+    line.dataset.asked = "1";
+    const answer = await fetch(`${this.list.dataset.choices}?node=${id}`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (!answer?.ok) return void delete line.dataset.asked; // asked again with the next focus
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const list of found.querySelectorAll("datalist")) {
+      const field = line.querySelector(`[data-offered="${list.id.replace("choices-", "")}"]`);
+      // Each line has lists of its own, too.
+      list.id = `${list.id}-${id}`;
+      if (!field) continue;
+      line.append(list);
+      field.setAttribute("list", list.id);
+    }
   }
 
   changeLine(line) {

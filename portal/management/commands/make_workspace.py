@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from portal.models import User
-from portal.people import make_workspace, sign_in_link
+from portal.people import make_person, make_workspace, sign_in_link
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 admin = User.objects.filter(email__iexact=options["email"]).first()
-                admin = admin or User.objects.create_user(options["email"])
+                admin = admin or make_person(email=options["email"])
                 if options["operator"]:
                     admin.is_staff = admin.is_superuser = True
                     admin.save(update_fields=["is_staff", "is_superuser"])

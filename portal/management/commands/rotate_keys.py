@@ -8,7 +8,7 @@ from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from portal import events
+from portal import events, second_factor
 from portal.models import Credential
 from portal.secrets import rotate
 
@@ -27,9 +27,10 @@ class Command(BaseCommand):
                     continue
                 credential.save(update_fields=["secret_encrypted"])
                 done += 1
+            factors, unread = second_factor.turn()
             turned = events.KeysTurned([], [])
             events.send(turned)
-            done, lost = done + len(turned.done), lost + turned.lost
+            done, lost = done + factors + len(turned.done), [*lost, *unread, *turned.lost]
         self.stdout.write(f"{done} secrets are encrypted with the newest key.")
         if lost:
             self.stdout.write(f"Could not be read with any key, enter them again: {', '.join(lost)}")
