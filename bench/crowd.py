@@ -162,12 +162,15 @@ class _Texts:
 
 
 def _version(assistant: Any, number: int, entry: dict[str, Any], texts: _Texts) -> Any:
+    from django.utils import timezone
+
     from assistants.models import AssistantVersion
 
     return AssistantVersion(
         assistant=assistant, number=number, name=" ".join(texts.some("words", 3)).title(), description=texts.some("lines", 1)[0][:300],
         emoji="🔧", colour="teal", instructions=" ".join(texts.some("lines", 12)), knowledge=[entry],
         starters=texts.some("questions", 3), tags=texts.some("words", 2),
+        went_live=None if assistant.scope == "personal" else timezone.now(),
     )  # fmt: skip
 
 

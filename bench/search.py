@@ -1,7 +1,4 @@
-"""Search through the API against the bare hybrid call of the index plus one embedding, query by query in turn.
-
-``python -m bench.search <sizes>`` runs just this part, as ``1000,10000``.
-"""
+"""Search through the API against the bare hybrid call of the index plus one embedding, query by query in turn."""
 
 from __future__ import annotations
 

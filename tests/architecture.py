@@ -12,7 +12,7 @@ FLOORS = ("composition", "gallery", "assistants", "datasources", "portal", "prov
 COMPOSITION = frozenset({"portal.settings", "portal.urls", "portal.asgi", "portal.celery", "portal.embedded"})
 # ``celery -A portal`` looks for the app in the package itself.
 EXEMPT = frozenset({("portal", "portal.celery")})
-QDRANT = frozenset({"datasources.retrieval.edge", "datasources.retrieval.server"})
+QDRANT = frozenset(f"datasources.retrieval.{name}" for name in ("edge", "server", "server_handle", "server_queries"))
 NO_ORM = ("datasources.connectors", "datasources.ingestion", "datasources.retrieval")
 ENVIRONMENT = frozenset({"portal.environment"})
 # They name the settings module before Django is there, which is all that they may do with the environment.

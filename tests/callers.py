@@ -36,6 +36,9 @@ class Caller:
     def patch(self, path: str, data: Any) -> Any:
         return self._send("patch", path, data)
 
+    def put(self, path: str, data: Any) -> Any:
+        return self._send("put", path, data)
+
     def delete(self, path: str) -> Any:
         return self._send("delete", path, None)
 

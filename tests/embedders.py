@@ -18,6 +18,7 @@ class InstantEmbedder:
     """Deterministic unit vectors. ``texts`` is how many were embedded; ``seconds`` slows each down."""
 
     vendor = "test"
+    sized = True
 
     def __init__(self, model: str = "instant", size: int = 16, window: int = 254, seconds: float = 0.0) -> None:
         self.model, self.size, self.window, self.seconds = model, size, window, seconds

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from assistants import lifecycle
+from assistants.api.event_shapes import DATA
 from assistants.following import follow
 from assistants.models import Assistant
 from assistants.runs.log import Event
@@ -67,7 +68,15 @@ def assistant(membership: Membership, handle: str = "helper", **fields: Any) -> 
 
 async def all_events(membership: Membership, answer: UUID, after: int = 0) -> list[Event]:
     async with asyncio.timeout(20):
-        return [event async for event in follow(membership, answer, after)]
+        return [_as_described(event) async for event in follow(membership, answer, after)]
+
+
+def _as_described(event: Event) -> Event:
+    """What integrations are told of an event holds for every one that a test sees."""
+    fields = DATA[event.type]().fields
+    always = {name for name, field in fields.items() if field.required}
+    assert always <= event.data.keys() <= fields.keys(), event
+    return event
 
 
 def text_of(events: list[Event]) -> str:

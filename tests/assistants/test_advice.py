@@ -14,6 +14,7 @@ from assistants.likeness.describing import describe
 from assistants.models import Citation, Conversation, Message, UseDay
 from assistants.where_cited import gathered, where_cited
 from datasources import reading
+from datasources.models import Node
 from datasources.reading import branch_of
 from datasources.retrieval.edge_client import EdgeIndex
 from datasources.retrieval.types import Branch
@@ -72,6 +73,9 @@ def test_knowledge_that_is_too_wide_is_counted_as_far_as_its_editor_reads(cast, 
     assert said(cast.builder, Branch(secret.pk)) == []
     assert said(cast.builder, everything=True)[0].startswith("It searches 4 ")
     assert said(cast.admin, everything=True)[0].startswith("It searches 5 ")
+    Node.objects.filter(external_id="leave/0.md").update(gone="agreed")
+    assert said(cast.builder, Branch(source.pk)) == ["It searches 3 pages; narrower answers better."]
+    Node.objects.update(gone="")
     monkeypatch.setattr(advice, "COUNTED", 3)
     assert said(cast.builder, everything=True)[0].startswith("It searches more than 3 ")
 
@@ -171,6 +175,15 @@ def test_one_that_does_the_same_is_named_with_its_people_in_page_and_api(cast, c
 
     results = Caller(cast.builder).get("assistants/my-leave/advice/").json()["results"]
     assert [(row["code"], row["alike"]) for row in results] == [("similar", [{"handle": "hr-leave", "people": 3}])]
+    unsaved = {"instructions": "", "assistant": "my-leave"}
+    codes = [row["code"] for row in Caller(cast.builder).post("assistant-advice/", unsaved).json()["results"]]
+    assert codes == ["no_instructions", "similar"]
+    found = (
+        Caller(cast.member).post("assistant-advice/", {**text, "knowledge": [], "retrieval": "none"}).json()["results"]
+    )
+    assert [row["code"] for row in found] == ["no_instructions", "no_starters", "similar"]
+    assert Caller(cast.member).post("assistant-advice/", {"assistant": "hr-leave"}).status_code == 403
+    assert Caller(cast.member, "read").post("assistant-advice/", {}).status_code == 403
     assert Caller(cast.member).get("assistants/hr-leave/advice/").status_code == 403
     assert Caller(cast.member).get("assistants/my-leave/advice/").status_code == 404
     index.close()

@@ -1,7 +1,10 @@
 """Answers as HTML: what a model writes is never trusted."""
 
+import re
+
 import pytest
 
+from assistants.claims import Asked
 from assistants.presenting import Source
 from assistants.rendering import answer_html
 
@@ -29,6 +32,48 @@ def test_markers_become_chips_that_open_the_passage():
     assert 'id="cite-a1-1-2"' in shown
     assert 'href="/w/acme/documents/1/?start=0"' in shown
     assert "<b>" not in shown
+
+
+PASSAGE = (
+    "# Sick leave\n\nThis page was renewed in spring. You may request up to 240 hours of advanced sick leave.\n\n"
+    "Tell your manager before ten on the first day.\n"
+)
+
+
+def test_a_chip_brings_the_sentence_that_its_claim_rests_on():
+    sources = [Source(n=1, cited=True, title="Sick", href="/w/acme/documents/1/", text=PASSAGE)]
+    content = (
+        "Up to **240 hours** of leave can be advanced [1]. Before ten, tell your manager. [1]\n\nNobody knows [1]."
+    )
+    shown = answer_html(content, sources, "a1")
+    said = re.findall(r'data-n="1" id="cite-a1-1-(\d)"[^>]*?data-sentence="([^"]+)"', shown)
+    assert said == [
+        ("1", "You may request up to 240 hours of advanced sick leave."),
+        ("2", "Tell your manager before ten on the first day."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("questions", "told"),
+    [
+        (("How many hours of sick leave?",), "Has “hours”, “sick”, “leave”"),
+        (("Policies on advancing?",), "Has “advancing”"),
+        (("Which holidays are there?",), "Close in meaning"),
+        (("And managers?", "How much sick leave?"), "Has “managers”, “sick”, “leave”"),
+        (("@sick-leave who may?",), "Close in meaning"),
+    ],
+)
+def test_why_a_passage_was_found_is_told_in_the_questions_words(questions, told):
+    assert Asked(*questions).why("Absence", PASSAGE) == told
+
+
+def test_a_short_word_is_found_as_it_stands_or_in_its_plural():
+    assert Asked("Which day?").why("", "Thirty days.") == "Has “day”"
+    assert Asked("Which days?").why("", "From Monday to Friday, dayless.") == "Close in meaning"
+
+
+def test_what_was_read_for_its_age_says_so():
+    assert Asked("Sick leave?", newest=True).why("Sick leave", PASSAGE) == "One of the newest"
 
 
 def test_withheld_and_deleted_sources_have_chips_that_lead_nowhere():

@@ -12,9 +12,11 @@ from assistants.runs import runner
 from datasources import reading
 from portal.providers.types import Delta, Finish, Usage
 from tests import factories
+from tests.assistants.asking import model
 from tests.callers import ALL, AsyncCaller, Caller, key
 from tests.embedders import InstantEmbedder
 from tests.portal.test_api import problem
+from tests.vendors.server import Script
 
 
 def assistant(membership, handle="greeter", **fields):
@@ -50,13 +52,31 @@ def test_an_assistant_is_made_changed_published_vetted_and_archived(cast):
     assert (other["editable"], other["instructions"]) == (False, None)
     problem(Caller(cast.builder).patch("assistants/leave/", {"name": "X"}), 403, "not_yours")
     told = Caller(cast.builder).get("assistants/leave/versions/").json()["results"]
-    assert [(version["number"], version["instructions"]) for version in told] == [(3, None), (2, None), (1, None)]
+    assert [(version["number"], version["instructions"]) for version in told] == [(3, None)]
     admin = Caller(cast.admin)
     assert admin.post("assistants/leave/vet/").json()["scope"] == "workspace"
     assert admin.get("assistants/", scope="workspace").json()["results"][0]["handle"] == "leave"
     assert admin.post("assistants/leave/unvet/").json()["scope"] == "published"
     assert mine.delete("assistants/leave/").status_code == 204
     problem(mine.get("assistants/leave/"), 404, "not_found")
+
+
+def test_a_change_that_is_refused_in_part_changes_nothing(cast):
+    made = assistant(cast.member, "leave")
+    mine = Caller(cast.member)
+    for refused in (
+        {"handle": "holidays", "stage": "alpha", "credential": None, "model": "not-offered"},
+        {"name": "New", "shows_instructions": True, "handle": "X"},
+        {"name": "New", "handle": "holidays", "owners": [cast.outsider.user_id]},
+    ):
+        assert mine.patch("assistants/leave/", refused).status_code == 400
+        made.refresh_from_db()
+        assert (made.handle, made.stage, made.shows_instructions, made.latest.number) == ("leave", "beta", False, 1)
+        assert list(made.owners.all()) == [cast.member.user]
+    # What one leaves to others goes last, so that the rest of it is done.
+    left = mine.patch("assistants/leave/", {"name": "New", "handle": "holidays", "owners": [cast.builder.user_id]})
+    assert left.status_code == 204
+    assert Caller(cast.builder).get("assistants/holidays/").json()["name"] == "New"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +108,8 @@ def test_conversations_are_ones_own(cast):
     problem(Caller(cast.builder).patch(path, {"title": "Mine"}), 403, "not_yours")
     problem(Caller(cast.builder).delete(path), 403, "not_yours")
     problem(mine.patch(path, {"shared_with": [cast.outsider.user_id]}), 400, "invalid")
+    assert mine.patch(path, {"shared_with": [cast.builder.user_id]}).json()["shared_with"] == [cast.builder.user_id]
+    assert Caller(cast.builder).get(path).json()["shared_with"] is None
     mine.patch(path, {"archived": True})
     assert mine.get("conversations/").json()["results"] == []
     assert len(mine.get("conversations/", archived="true").json()["results"]) == 1
@@ -238,6 +260,75 @@ async def test_a_question_is_edited_an_answer_made_again_and_judged(call):
     assert judged.json()["reason"] == "wrong"
     assert (await call.post(f"messages/{again['id']}/feedback/", {"up": True})).json()["id"] == judged.json()["id"]
     problem(await call.post(f"messages/{edited['parent']}/feedback/", {"up": True}), 404, "not_found")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_not_saved_and_what_is_old_is_tried(cast, call, writer):
+    """As JSON and as events, for who may change the assistant; nothing is kept."""
+    await sync_to_async(
+        lambda: lifecycle.save_version(
+            Assistant.objects.get(handle="greeter"), cast.member.user, instructions="Be loud."
+        )
+    )()
+    asked = []
+    stream = writer.stream
+    writer.stream = lambda request: asked.append(request) or stream(request)
+    history = [{"role": "user", "text": "Hello?"}, {"role": "assistant", "text": "Hello."}]
+
+    draft = {"content": "Good day?", "fields": {"instructions": "Rhyme.", "knowledge": []}, "history": history}
+    response = await call.post("assistant-trials/", draft)
+    assert response.status_code == 200, response.content
+    body = response.json()
+    assert (body["status"], body["content"], body["error"]) == ("completed", "Good day to you.", None)
+    assert (body["model"], body["citations"], body["tables"]) == ("test/writer", [], [])
+    assert "Rhyme." in str(asked[-1])
+    assert "Hello." in str(asked[-1])
+    for old, words in ((1, False), (2, True), (None, True)):
+        tried = {"content": "?", "assistant": "@greeter"} | ({"version": old} if old else {})
+        assert (await call.post("assistant-trials/", tried)).status_code == 200
+        assert ("Be loud." in str(asked[-1])) is words
+    over = {"content": "?", "assistant": "greeter", "fields": {"name": "Other"}}
+    response = await call.post("assistant-trials/", over, accept="text/event-stream")
+    events = await events_of(response)
+    assert events[-1][1] == "completed"
+    assert "Be loud." in str(asked[-1])
+    stopped = await call.post(f"assistant-trials/{response['X-Trial']}/stop/", {})
+    assert stopped.status_code == 202
+
+    other = AsyncCaller("acme", await sync_to_async(key)(cast.builder, *ALL))
+    problem(await other.post("assistant-trials/", tried), 404, "not_found")
+    await sync_to_async(lambda: lifecycle.publish(Assistant.objects.get(), cast.member.user))()
+    problem(await other.post("assistant-trials/", tried), 403, "not_yours")
+    reader = AsyncCaller("acme", await sync_to_async(key)(cast.member, "read"))
+    problem(await reader.post("assistant-trials/", draft), 403, "scope_missing")
+    problem(await call.post("assistant-trials/", {**tried, "version": 9}), 404, "not_found")
+    problem(await call.post("assistant-trials/", {"content": "?", "version": 1}), 400, "invalid")
+    wrong = problem(
+        await call.post("assistant-trials/", {"content": "?", "fields": {"temperature": 9}}), 400, "invalid"
+    )
+    assert "fields" in wrong["errors"]
+    assert await sync_to_async(Message.objects.count)() == 0
+    assert await sync_to_async(lambda: Assistant.objects.get().versions.count())() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_trial_tells_what_it_read_and_is_stopped(cast, vendor, handbook, runs):
+    await sync_to_async(model)(cast.workspace, vendor.base_url)
+    caller = AsyncCaller("acme", await sync_to_async(key)(cast.member, *ALL))
+    vendor.script = Script(text="Thirty days [1].")
+    body = (await caller.post("assistant-trials/", {"content": "How many days of sick leave?"})).json()
+    assert body["content"] == "Thirty days [1]."
+    assert [(source["n"], source["document"]["title"]) for source in body["citations"]] == [(1, "sick")]
+    assert [source["n"] for source in body["read"]] == [2]
+    assert "Project Swan" not in json.dumps(body)
+    vendor.script = Script(tokens=1000, delay=0.05)
+    response = await caller.post("assistant-trials/", {"content": "How many?"}, accept="text/event-stream")
+    stream = aiter(response.streaming_content)
+    await anext(stream)
+    other = AsyncCaller("acme", await sync_to_async(key)(cast.admin, *ALL))
+    assert (await other.post(f"assistant-trials/{response['X-Trial']}/stop/", {})).json() == {"stopped": False}
+    assert (await caller.post(f"assistant-trials/{response['X-Trial']}/stop/", {})).json() == {"stopped": True}
+    assert b"event: stopped" in b"".join([part async for part in stream])
 
 
 @pytest.mark.django_db(transaction=True)

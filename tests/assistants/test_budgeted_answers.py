@@ -9,7 +9,7 @@ from django.db.models import F, Sum
 
 from assistants import conversations
 from assistants.models import Conversation, Message
-from assistants.runs import runner
+from assistants.runs import after, runner
 from datasources import reading
 from portal.models import Budget, Credential, Hold, Role, Spending, UsageRecord, Workspace
 from portal.spending import budgets, offers, prices
@@ -76,15 +76,47 @@ async def test_stopped_answers_and_titles_are_settled_too(cast, vendor, handbook
     assert spent > 0
 
 
-async def test_a_title_that_does_not_fit_is_left_out_and_the_api_tells_a_problem(cast, vendor, handbook, settings):
+async def test_a_trial_of_an_assistant_is_on_its_budget(cast, vendor, handbook):
+    credential = await db(model)(cast.workspace, vendor.base_url, default=False)
+    made = await db(assistant)(cast.member, "dear-one")
+    await db(conversations_publish)(made, cast.member)
+    row = await db(limited)(cast, 100_000, covers="assistant", assistant=made.pk)
+    fields = {"credential": credential, "model": "m", "reads_all": True}
+
+    async def tried(of):
+        trial = await conversations.try_draft(cast.member, fields, "How many days?", of=of)
+        last = (await all_events(cast.member, trial))[-1]
+        await runner.Runner.here().settled()
+        return last
+
+    assert (await tried(None)).type == "completed"
+    assert not await Spending.objects.filter(budget=row, spent__gt=0).aexists()
+    assert (await tried(made.pk)).type == "completed"
+    spent = await Spending.objects.aget(budget=row)
+    recorded = await UsageRecord.objects.aget(assistant=made.pk)
+    assert (spent.spent, spent.held) == (recorded.input_tokens + recorded.output_tokens, 0)
+    await Budget.objects.filter(pk=row.pk).aupdate(limit=Decimal(1))
+    last = await tried(made.pk)
+    assert (last.data["code"], "This assistant’s budget" in last.data["detail"]) == ("budget", True)
+
+
+async def test_a_title_that_does_not_fit_is_left_out_and_the_api_tells_a_problem(
+    cast, vendor, handbook, settings, monkeypatch
+):
     settings.ANSWER_TOKENS = 500
+    name = after._name
+
+    async def too_late(plan, rows):
+        # Nothing is left by the time that the title's turn comes.
+        await Budget.objects.aupdate(limit=Decimal(1))
+        await name(plan, rows)
+
+    monkeypatch.setattr(after, "_name", too_late)
     await db(model)(cast.workspace, vendor.base_url)
-    row = await db(limited)(cast, 6000)
+    await db(limited)(cast, 6000)
     vendor.script = Script(text="Thirty days [1].")
     _, first = await conversations.aask(cast.member, None, "How many days?")
     events = await all_events(cast.member, first.pk)
-    # Nothing is left by the time that the title's turn comes.
-    await Budget.objects.filter(pk=row.pk).aupdate(limit=Decimal(1))
     await runner.Runner.here().settled()
     assert events[-1].type == "completed"
     talk = await Conversation.objects.aget(pk=first.conversation_id)

@@ -1,9 +1,14 @@
 """Who answers where no assistant was chosen: of one's restricted spaces, of open ones, of the workspace, the plain one."""
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor, wait
 
-from assistants import lifecycle
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+
+from assistants import defaults_by_handle, lifecycle
 from assistants.answerers import choose, fresh
+from assistants.defaults import clear_defaults
 from assistants.errors import Refused
 from assistants.models import SpaceDefault
 from portal.models import AuditEvent, Space
@@ -71,3 +76,53 @@ def test_where_no_space_has_one_a_question_asks_no_more_than_before(cast, compan
         with django_assert_num_queries(2):
             assert answers(cast.member) == "leave"
         lifecycle.set_space_default(company, made, cast.admin.user)
+
+
+def test_an_admin_learns_nothing_of_others_personal_ones(cast):
+    """Where a default is named by its handle: those are answered as what does not exist."""
+    make(cast.member, "diary"), make(cast.admin, "mine")
+    told = {}
+    for handle in ("diary", "nobody", "mine"):
+        with pytest.raises(ValidationError) as no:
+            defaults_by_handle.choose(cast.workspace, handle, cast.admin.user)
+        told[handle] = no.value.messages[0].replace(handle, "…")
+    assert told["diary"] == told["nobody"] == "There is no assistant @…."
+    assert told["mine"].startswith("Vet @… first")
+
+
+def meanwhile(first, second):
+    """``second`` by another person, while what ``first`` did is not committed yet; raises what it raises."""
+
+    def work():
+        try:
+            second()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            first()
+            waiting = other.submit(work)
+            assert not wait([waiting], timeout=1).done
+        waiting.result(timeout=20)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_choose_at_once_leave_one_default(cast):
+    one, two = vetted(cast.admin, cast.admin, "one"), vetted(cast.admin, cast.admin, "two")
+    by = cast.admin.user
+    meanwhile(
+        lambda: lifecycle.set_default(cast.workspace, one, by), lambda: lifecycle.set_default(cast.workspace, two, by)
+    )
+    assert answers(cast.member) == "two"
+    last = AuditEvent.objects.filter(action="assistant.default").first()
+    assert (last.before, last.after) == ({"default": "@one"}, {"default": "@two"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_assistant_that_is_no_default_any_more_takes_no_others_place(cast, company):
+    one, two = vetted(cast.admin, cast.admin, "one"), vetted(cast.admin, cast.admin, "two")
+    by = cast.admin.user
+    lifecycle.set_space_default(company, one, by)
+    meanwhile(lambda: lifecycle.set_space_default(company, two, by), lambda: clear_defaults(one, by))
+    assert answers(cast.member) == "two"

@@ -147,9 +147,25 @@ def test_what_is_no_assistant_is_refused_in_words(cast, text, words):
         from_yaml(cast.member, text)
 
 
+def test_all_that_is_wrong_with_a_file_is_told_at_once(cast, client):
+    text = "name: Helper\ninstructions: [1]\nsince: [1]\nmodel: [1]\nknowledge: some\nstarters: many\ntemperature: hot"
+    with pytest.raises(ValidationError) as error:
+        from_yaml(cast.member, text)
+    wrong = {"instructions", "since", "model", "knowledge", "starters", "temperature"}
+    assert set(error.value.message_dict) == wrong
+    client.force_login(cast.member.user)
+    address = reverse("assistant_import", args=["acme"])
+    html = client.post(address, {"yaml": text}).content.decode()
+    assert [name for name in wrong if f"<p>{name}: " not in html] == []
+    assert client.get(address).url == reverse("assistant_start", args=["acme"])
+
+
 def test_what_no_assistant_has_is_left_out_and_told(cast):
     draft = from_yaml(cast.member, "name: Helper\nowner: me\nshows_instructions: yes please\nstage: golden")
-    assert draft.notes == ("Left out, as no assistant has it: owner.",)
+    assert draft.notes == (
+        "Left out, as no assistant has it: owner.",
+        "“golden” is no stage (alpha, beta, stable): it is a beta.",
+    )
     assert (draft.handle, draft.stage, draft.shows_instructions) == ("helper", "beta", False)
 
 

@@ -8,6 +8,7 @@ from assistants.errors import Refused
 from assistants.models import Assistant, Conversation
 from portal import people
 from portal.models import AuditEvent, Notice
+from portal.notices import address
 from tests import factories
 from tests.assistants.lives import make, now_of, published, vetted
 
@@ -37,7 +38,7 @@ def test_owners_are_added_and_removed_and_somebody_is_left(cast):
     )
 
 
-def test_who_leaves_hands_over_what_they_own(cast):
+def test_who_leaves_hands_over_what_they_own(cast, client):
     mine, shared = vetted(cast.member, cast.admin, "mine"), published(cast.member, "shared")
     lifecycle.add_owner(shared, cast.member.user, cast.builder.user)
     left = people.left_behind(cast.member)
@@ -46,6 +47,10 @@ def test_who_leaves_hands_over_what_they_own(cast):
     assert owners(mine) == owners(shared) == ["Bea Builder"]
     assert now_of(mine).scope == "workspace"
     assert "Max Member handed @mine, @shared over to you" in told(cast.builder)[-1]
+    client.force_login(cast.builder.user)
+    vetted(cast.admin, cast.admin, "other")
+    led_to = client.get(address(Notice.objects.get(user=cast.builder.user, words__contains="handed"))).content.decode()
+    assert ("@mine" in led_to, "@shared" in led_to, "@other" in led_to) == (True, True, False)
     assert AuditEvent.objects.filter(action="assistant.hand_over").count() == 2
 
 

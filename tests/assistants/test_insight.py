@@ -9,6 +9,7 @@ from django.utils import timezone
 from assistants.insight import topics
 from assistants.insight.of_one import insight
 from assistants.models import UseDay
+from portal.models import UsageRecord
 from tests import factories
 from tests.assistants.used import ask, published
 from tests.callers import Caller
@@ -134,6 +135,8 @@ def test_its_page_and_its_endpoint_are_for_owners_and_admins(cast, client, crowd
     assert (len(body["by_day"]), body["unanswered_number"], body["unanswered"]) == (7, 1, [])
     assert body["comments"][0]["comment"] == "<b>No</b>"
     assert "who" not in body["comments"][0]
+    refused = Caller(cast.builder).get("assistants/helper/insight/", days="x")
+    assert (refused.status_code, refused.json()["errors"]) == (400, {"days": ["It takes one of 7, 30, 90."]})
 
 
 def test_the_page_asks_a_constant_number_of_questions(cast, client, crowd):
@@ -144,7 +147,7 @@ def test_the_page_asks_a_constant_number_of_questions(cast, client, crowd):
 
     def grow(number):
         for n in range(number):
-            node = factories.node(source, f"{number}-{n}.md", text="Some words of a page.")
+            node = factories.node(source, f"{number}-{n}.md", text="**A** few words of a page.")
             for person in crowd:
                 ask(
                     person, helper, f"Question {n}?", topic=n % 8, found=n % 2 == 0, cites=node, days_ago=n,
@@ -161,6 +164,9 @@ def test_the_page_asks_a_constant_number_of_questions(cast, client, crowd):
     few = asked()
     grow(6)
     assert asked() == few < 45
+    html = client.get(PAGE).content.decode()
+    assert ">A few" in html
+    assert "**A**" not in html
 
 
 def test_clusters_are_the_same_for_the_same_rows_and_part_what_differs():
@@ -205,6 +211,56 @@ def test_the_first_page_draws_this_workspace_alone_and_names_no_personal_assista
     for words in ("diary", "umbra", "Bad"):
         assert words not in html.lower()
     assert 'aria-current="page">90 days' in admin.get("/w/acme/govern/?days=90").content.decode()
+    told = Caller(cast.admin).get("insight/", days=7).json()
+    assert (told["people"], len(told["by_day"]), len(told["by_week"])) == (3, 7, 8)
+    today = {"people": 3, "questions": 5, "unanswered": 3, "ups": 0, "downs": 3}
+    assert told["by_day"][-1] == {"day": timezone.localdate().isoformat(), **today}
+    assert {(one["name"], one["kind"], one["people"], one["questions"]) for one in told["assistants"]} == {
+        ("@helper", "offered", 3, 3),
+        ("Personal assistants", "personal", 1, 1),
+        ("No assistant chosen", "none", 1, 1),
+    }
+    assert [one["assistant"] for one in told["assistants"] if one["kind"] != "offered"] == [None, None]
+
+
+def test_what_was_spent_is_told_by_model_assistant_and_person_and_names_nothing_personal(cast, crowd, helper):
+    from assistants import lifecycle
+
+    diary = lifecycle.create_assistant(workspace=cast.workspace, by=crowd[0].user, handle="diary", knowledge=[])
+    gone = factories.user(name="Gone Before")
+    for model, user, assistant, cost in (
+        ("big", crowd[0].user, helper.pk, "2"),
+        ("big", gone, diary.pk, "3"),
+        ("small", None, None, None),
+    ):
+        UsageRecord.objects.create(
+            workspace=cast.workspace,
+            user=user,
+            purpose="answer",
+            vendor="v",
+            model=model,
+            assistant=assistant,
+            input_tokens=10,
+            cost=cost,
+        )
+    call = Caller(cast.admin)
+    told = call.get("spending/").json()
+    assert [(one["name"], one["calls"], one["cost"], one["unpriced"]) for one in told["results"]] == [
+        ("big", 2, "5.00000000", 0),
+        ("small", 1, "0.00000000", 1),
+    ]
+    assert (told["currency"], told["others"]["calls"]) == ("USD", 0)
+    told = call.get("spending/", by="assistant", days=7).json()
+    assert [one["name"] for one in told["results"]] == ["@helper", "No assistant chosen"]
+    assert told["others"]["cost"] == "3.00000000"
+    assert str(diary.pk) not in str(told)
+    told = call.get("spending/", by="person").json()
+    assert [one["name"] for one in told["results"]] == [str(crowd[0].user), "Nobody: syncs and the like"]
+    assert (told["others"]["cost"], told["others"]["calls"]) == ("3.00000000", 1)
+    assert call.get("spending/", by="mood").status_code == 400
+    for address in ("spending/", "insight/", "adoption/"):
+        assert Caller(cast.builder).get(address).status_code == 403
+        assert Caller(cast.admin, "read").get(address).status_code == 403
 
 
 def test_the_page_on_adoption_says_what_is_missing_and_what_to_try(cast, admin, crowd):
@@ -225,6 +281,16 @@ def test_the_page_on_adoption_says_what_is_missing_and_what_to_try(cast, admin, 
     assert "4 questions to @contracts found nothing" in html
     assert "/w/acme/govern/portal/membership/import/" not in html
     assert "umbra" not in html.lower()
+    told = Caller(cast.admin).get("adoption/").json()
+    parts = {one["name"]: one for one in told["sections"]}
+    assert [row["name"] for row in parts["teams"]["rows"]] == ["Sales team"]
+    assert parts["teams"]["rows"][0]["address"] == f"/w/acme/govern/portal/space/{sales.pk}/change/"
+    assert {"unmet", "never asked", "unused", "invited", "away"} < set(parts)
+    words = [row["name"] for row in parts["unmet"]["rows"]]
+    assert "“What is the notice period?”" in words
+    assert "Will we be bought?" not in str(told)
+    assert [one["words"] in html for one in told["next"]] == [True] * len(told["next"])
+    assert "4 questions to @contracts found nothing" in str(told["next"])
 
 
 def test_the_admins_pages_ask_a_constant_number_of_questions(cast, admin, crowd):
@@ -237,10 +303,12 @@ def test_the_admins_pages_ask_a_constant_number_of_questions(cast, admin, crowd)
 
     def asked(page):
         with CaptureQueriesContext(connection) as queries:
-            assert admin.get(page).status_code == 200
+            assert admin.get(page, **(key if page.startswith("/api/") else {})).status_code == 200
         return len(queries)
 
-    pages = ("/w/acme/govern/", "/w/acme/govern/adoption/")
+    key = {"headers": Caller(cast.admin).headers}
+    api = "/api/v1/workspaces/acme"
+    pages = ("/w/acme/govern/", "/w/acme/govern/adoption/", f"{api}/insight/", f"{api}/adoption/")
     grow(2)
     [asked(page) for page in pages]
     few = [asked(page) for page in pages]

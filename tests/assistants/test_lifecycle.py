@@ -4,12 +4,13 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from assistants import lifecycle
+from assistants.drafts import free_handle
 from assistants.errors import Refused
 from assistants.models import Assistant
 from datasources.access import readable_branches
 from datasources.models import Grant
 from portal.credentials import create_credential
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Notice
 from tests import factories
 
 
@@ -126,6 +127,51 @@ def test_a_handle_is_taken_once_whatever_its_case(cast):
     assert make(cast.outsider, "leave").workspace == cast.elsewhere
 
 
+def test_a_handle_that_people_knew_stays_with_its_assistant(cast):
+    made, own = make(cast.member, "leave"), make(cast.member, "diary")
+    lifecycle.rename_handle(own, cast.member.user, "journal")
+    assert make(cast.builder, "diary").handle == "diary"  # nobody else ever saw it
+    lifecycle.publish(made, cast.member.user)
+    lifecycle.rename_handle(made, cast.member.user, "holidays")
+    for taken in ("leave", "@LEAVE"):
+        with pytest.raises(ValidationError, match="what people knew another assistant by"):
+            make(cast.builder, taken)
+    assert free_handle(cast.workspace, "leave") == "leave-2"
+    assert make(cast.outsider, "leave").workspace == cast.elsewhere
+    lifecycle.unpublish(made, cast.member.user)
+    back = lifecycle.rename_handle(made, cast.member.user, "leave")
+    assert (back.handle, back.former_handles) == ("leave", ["holidays"])
+
+
+def test_a_handle_that_somebody_else_takes_at_the_same_moment_is_taken(cast, monkeypatch):
+    made, _other = make(cast.member, "leave"), make(cast.builder, "holidays")
+    monkeypatch.setattr(lifecycle, "checked_handle", lambda workspace, handle, assistant: handle)
+    with pytest.raises(ValidationError, match="@holidays is taken"):
+        lifecycle.rename_handle(made, cast.member.user, "holidays")
+    made.refresh_from_db()
+    assert made.handle == "leave"
+
+
+def test_a_vetted_one_is_renamed_by_an_admin_alone(cast):
+    made = make(cast.member)
+    lifecycle.publish(made, cast.member.user)
+    lifecycle.vet(made, cast.admin.user)
+    with pytest.raises(Refused, match="you need to be an admin"):
+        lifecycle.rename_handle(made, cast.member.user, "support")
+    assert lifecycle.rename_handle(made, cast.member.user, "@Leave").handle == "leave"  # no change
+    assert lifecycle.rename_handle(made, cast.admin.user, "support").handle == "support"
+    last = Notice.objects.filter(user=cast.member.user).latest("id")
+    assert (last.words, last.path) == (
+        "Ada Admin renamed @leave: it is @support now.",
+        "assistants/support/publishing/",
+    )
+    # What is said of it, and whether its instructions show, is for its owners at any time.
+    lifecycle.set_stage(made, cast.member.user, "stable")
+    lifecycle.show_instructions(made, cast.member.user, True)
+    lifecycle.unvet(made, cast.admin.user)
+    assert lifecycle.rename_handle(made, cast.member.user, "leave").handle == "leave"
+
+
 def test_knowledge_is_of_this_workspace_and_readable_by_its_editor(cast):
     mine = factories.source(cast.workspace)
     folder = factories.node(mine, "hr")
@@ -184,6 +230,19 @@ def test_a_field_that_can_not_be_is_named(cast, fields, field):
         make(cast.member, **fields)
     assert field in error.value.message_dict
     assert not Assistant.objects.exists()
+
+
+def test_all_fields_that_can_not_be_are_named_at_once(cast):
+    wrong = {
+        "temperature": 3,
+        "starters": "x",
+        "since": "yesterday",
+        "picture": "x",
+        "instructions": "{{nobody.knows}}",
+    }
+    with pytest.raises(ValidationError) as error:
+        make(cast.member, "new", **wrong, model="gpt", knowledge="everything", retrieval="guess")
+    assert set(error.value.message_dict) == {*wrong, "handle", "model", "knowledge", "retrieval"}
 
 
 def test_a_model_is_a_credential_of_this_workspace_and_a_name(cast):

@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from assistants import lifecycle
-from assistants.conversations import delete_conversation, give_feedback, take_feedback_back
+from assistants.conversations import delete_conversation
+from assistants.feedback import give_feedback, take_feedback_back
 from assistants.likeness import fitting, rounds, similar_blocking
 from assistants.likeness.collection import answered_space, does_space, findable_by, index_of
-from assistants.likeness.describing import describe
+from assistants.likeness.describing import describe, stale
 from assistants.models import Assistant, Conversation, Likeness, Message, QuestionVector, UseDay
 from datasources import reading
 from datasources.retrieval import remembering
@@ -92,6 +93,53 @@ def test_only_what_is_said_anew_is_embedded_anew(cast, words):
     lifecycle.save_version(made, cast.builder.user, description="Who may take a day off, and when.")
     rounds.keep_up(cast.workspace)
     assert words.texts == 2
+
+
+def test_what_an_assistant_is_told_to_do_is_found_only_where_everybody_may_read_it(cast, words):
+    made = assistant(cast.builder, name="Desk", instructions="Never mention the severance budget of Oslo.")
+    lifecycle.publish(made, cast.builder.user)
+
+    def kept() -> list[float]:
+        describe(cast.workspace, [made.pk])
+        (stored,) = index_of(cast.workspace.pk).scroll(does_space(words.space), Selector(), with_vectors=True)
+        return stored.dense
+
+    alone = pytest.approx(words.embed_query("Desk").vectors[0], abs=1e-3)
+    assert kept() == alone
+    lifecycle.show_instructions(made, cast.builder.user, True)
+    assert kept() != alone
+    lifecycle.show_instructions(made, cast.builder.user, False)
+    assert kept() == alone
+
+
+@pytest.mark.parametrize("verb", ["show", "publish", "hide", "unhide"])
+def test_a_round_finds_what_changed_where_the_task_was_lost(cast, words, verb):
+    """Nothing hears of these deeds: the index has them from the next round, and embeds only what is said anew."""
+    made = assistant(cast.builder, name="Desk", instructions="Never mention the severance budget of Oslo.")
+    if verb in ("hide", "unhide"):
+        lifecycle.publish(made, cast.builder.user)
+    if verb == "unhide":
+        lifecycle.hide(made, cast.admin.user)
+    rounds.keep_up(cast.workspace)
+    before = words.texts
+
+    def stored():
+        (point,) = index_of(cast.workspace.pk).scroll(does_space(words.space), Selector(), with_vectors=True)
+        return point.dense, point.payload["readers"]
+
+    vector, readers = stored()
+    deeds = {
+        "show": lambda: lifecycle.show_instructions(made, cast.builder.user, True),
+        "publish": lambda: lifecycle.publish(made, cast.builder.user),
+        "hide": lambda: lifecycle.hide(made, cast.admin.user),
+        "unhide": lambda: lifecycle.unhide(made, cast.admin.user),
+    }
+    deeds[verb]()
+    rounds.keep_up(cast.workspace)
+    assert (stored()[0] != vector) == (verb == "show")
+    assert (stored()[1] != readers) == (verb != "show")
+    assert words.texts - before == (1 if verb == "show" else 0)
+    assert not stale(cast.workspace, words.space).exists()
 
 
 def test_every_verb_has_the_index_follow(cast, monkeypatch, django_capture_on_commit_callbacks):

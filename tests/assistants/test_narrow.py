@@ -14,8 +14,9 @@ from assistants.models import Conversation, Message
 from datasources import narrowing
 from datasources.access import readable_branches
 from datasources.models import Grant
-from datasources.reading import Knowledge, open_reader, scope_of
+from datasources.reading import Knowledge, open_reader
 from datasources.retrieval.types import Branch
+from datasources.scope import scope_of
 from tests import factories
 from tests.assistants import asking, threads
 from tests.callers import Caller
@@ -115,7 +116,7 @@ def test_naming_nothing_or_too_much_is_refused_in_words(cast, handbook):
 def test_the_scope_is_what_grants_knowledge_and_narrowing_share(cast, handbook, narrow, wanted, folders, empty):
     branches = (handbook.branch(getattr(handbook, wanted)),) if wanted else None
     knowledge = Knowledge(branches, narrow=(handbook.branch(getattr(handbook, narrow)),))
-    scope = scope_of(readable_branches(cast.member), knowledge)
+    scope = scope_of(readable_branches(cast.member), knowledge.branches, knowledge.narrow)
     assert (scope.folders, scope.empty, scope.missing, scope.narrowed) == (folders, empty, 0, True)
 
 
@@ -130,7 +131,7 @@ def test_what_is_left_out_of_knowledge_is_not_searched_when_named(cast, handbook
     knowledge = Knowledge(
         (Branch(handbook.source.pk, None, (handbook.travel.pk,)),), narrow=(handbook.branch(handbook.travel),)
     )
-    assert scope_of(readable_branches(cast.member), knowledge).empty
+    assert scope_of(readable_branches(cast.member), knowledge.branches, knowledge.narrow).empty
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from assistants import lifecycle, pictures
 from assistants.models import Picture
+from portal.pictures import MOST_BYTES, reencoded
 from tests import factories
 from tests.assistants.pictured import a_picture
 from tests.assistants.test_views_builder import build, edit, filled, made
@@ -44,7 +45,7 @@ def test_whatever_comes_in_is_kept_as_a_small_webp(kind):
     exif = Image.Exif()
     exif[0x010E] = "Taken at home"
     more = {"exif": exif} if kind in {"JPEG", "WEBP", "PNG"} else {}
-    out = pictures.reencoded(a_picture(kind, (600, 300), **more).getvalue())
+    out = reencoded(a_picture(kind, (600, 300), **more).getvalue())
     with Image.open(io.BytesIO(out)) as image:
         assert (image.format, image.size) == ("WEBP", (256, 256))
         assert not dict(image.getexif())
@@ -59,7 +60,7 @@ def test_whatever_comes_in_is_kept_as_a_small_webp(kind):
         (a_picture("PNG", (300, 300)).getvalue()[:120], "damaged"),
         (bomb(), "too many pixels"),
         (wide(), "6,000 × 5,000 pixels"),
-        (b"\0" * (pictures.MOST_BYTES + 1), "at most 5 MB"),
+        (b"\0" * (MOST_BYTES + 1), "at most 5 MB"),
     ],
     ids=["svg", "stub", "cut", "bomb", "wide", "big"],
 )
@@ -133,3 +134,10 @@ def test_a_picture_of_another_workspace_is_none(cast):
     factories.member(cast.elsewhere, person=cast.member.user)
     with pytest.raises(ValidationError, match="no such picture"):
         lifecycle.create_assistant(workspace=cast.workspace, by=cast.member.user, handle="mine", picture=theirs)
+
+
+def test_a_workspace_that_is_deleted_takes_its_pictures_along(cast, django_capture_on_commit_callbacks):
+    kept, theirs = (pictures.keep_picture(person, a_picture()) for person in (cast.member, cast.outsider))
+    with django_capture_on_commit_callbacks(execute=True):
+        cast.workspace.delete()
+    assert [one.file.storage.exists(one.file.name) for one in (kept, theirs)] == [False, True]

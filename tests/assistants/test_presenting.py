@@ -1,11 +1,19 @@
 """What a reader may see of an old answer."""
 
+import threading
+from uuid import uuid4
+
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from assistants import conversations
+from assistants import conversations, following
+from assistants.api.shapes import shown_to
 from assistants.errors import Refused
-from assistants.models import Conversation, Feedback, Message
+from assistants.feedback import give_feedback, take_feedback_back
+from assistants.following import follow
+from assistants.models import Conversation, EventBatch, Feedback, Message
 from assistants.presenting import WITHHELD, Source, shown_answers, withhold
 from assistants.runs import runner
 from datasources.models import Document, Grant, Node
@@ -64,6 +72,14 @@ def shown(membership, answer):
     return shown_answers(membership, [answer])[answer.pk]
 
 
+def test_neither_whole_documents_nor_cursors_are_loaded_to_show_what_was_cited(cast, quoted):
+    answer, _public, _secret = quoted
+    with CaptureQueriesContext(connection) as asked:
+        assert shown(cast.builder, answer).sources[0].source_name == "Handbook"
+    told = [query["sql"].partition(" FROM ")[0] for query in asked.captured_queries]
+    assert not [sql for sql in told if '"cursor"' in sql or '"datasources_document"."text"' in sql]
+
+
 def test_a_reader_of_a_shared_answer_sees_no_more_than_they_may_read(cast, quoted):
     answer, _public, _secret = quoted
 
@@ -109,6 +125,14 @@ def test_a_deleted_document_is_marked_and_its_answer_stays_with_who_asked(cast, 
     assert "laid off" not in shown(cast.member, answer).content
 
 
+def test_a_document_that_was_unticked_is_gone_before_a_worker_comes(cast, quoted):
+    answer, public, secret = quoted
+    Node.objects.filter(pk__in=[public.pk, secret.pk]).update(gone=Node.Gone.AGREED)
+    mine = shown(cast.builder, answer)
+    assert [(s.gone, s.title, s.snippet, s.text) for s in mine.sources] == [(True, "", "", "")] * 2
+    assert shown(cast.member, answer).sources[1].withheld
+
+
 def test_many_answers_cost_no_more_queries_than_one(cast, quoted, django_assert_max_num_queries):
     answer, public, _ = quoted
     row = answer.conversation
@@ -117,6 +141,71 @@ def test_many_answers_cost_no_more_queries_than_one(cast, quoted, django_assert_
         threads.cite(other, public)
     with django_assert_max_num_queries(8):
         shown_answers(cast.member, [answer, *more])
+
+
+def test_why_a_passage_was_found_goes_by_the_question_of_its_own_branch(cast, quoted):
+    """An edited question stands beside the first one, and owes it nothing. A page of messages may begin in the middle."""
+    public, row = quoted[1], threads.conversation(cast.member)
+    first = threads.exchange(row, "Thirty [1].")
+    Message.objects.filter(pk=first.parent_id).update(content="Sick days?")
+    edited = threads.answer(row, threads.question(row, "Anything else?", parent=None), "No [1].")
+    later = threads.answer(row, threads.question(row, "And then?", parent=first), "Thirty still [1].")
+    for answer in (first, edited, later):
+        threads.cite(answer, public, 1)
+    rows = list(row.messages.select_related("version").order_by("created"))
+
+    def told(messages):
+        shown = shown_to(cast.member, messages)["shown"]
+        return [shown[m.pk].sources[0].why for m in messages if m.pk in shown]
+
+    assert told(rows) == ["Has “Sick”, “days”", "Close in meaning", "Has “Sick”, “days”"]
+    assert told(rows[-1:]) == ["Has “Sick”, “days”"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_why_goes_by_the_question_and_not_by_what_another_answered_before(cast, quoted):
+    """Its text may be withheld from who reads along, and no word of it may come out by the way."""
+    answer, public, _secret = quoted
+    second = await db(threads.answer)(await db(lambda: answer.conversation)(), answer, "Thirty days [1].")
+    document = await Document.objects.aget(node=public)
+    await Document.objects.filter(pk=document.pk).aupdate(text="Thirty days of sick leave for all people.")
+    reference = {"n": 1, "source": str(public.source_id), "node": str(public.pk), "start": 0, "end": 40, "score": 0.9}
+    passages = {"relevant": True, "passages": [{**reference, "hash": document.content_hash}]}
+    events = [("passages", passages), ("token", {"text": "Thirty days [1]."}), ("completed", {"status": "completed"})]
+    stored = [{"seq": n, "type": type_, "data": data} for n, (type_, data) in enumerate(events, 1)]
+    await EventBatch.objects.acreate(message=second, first=1, last=3, events=stored)
+
+    told = [event async for event in follow(cast.member, second.pk)]
+    assert [p["why"] for p in told[0].data["passages"]] == ["Has “days”"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_sentence_of_a_citation_is_looked_for_off_the_event_loop(cast, quoted, monkeypatch):
+    answer, public, _secret = quoted
+    text = (await Document.objects.aget(node=public)).text
+    where = {
+        "source": str(public.source_id),
+        "node": str(public.pk),
+        "start": 0,
+        "end": len(text),
+        "hash": "",
+        "score": 1,
+    }
+    passages = {"relevant": True, "passages": [{"n": 1, **where}]}
+    said = [("passages", passages), ("token", {"text": f"{text} [1]."}), ("citation", {"n": 1})]
+    stored = [{"seq": n, "type": type_, "data": data} for n, (type_, data) in enumerate(said, 1)]
+    await EventBatch.objects.acreate(message=answer, first=1, last=3, events=stored)
+    real, threads_of_it = following.sentence_for, []
+
+    def sentence_for(passage, claim):
+        threads_of_it.append(threading.get_ident())
+        return real(passage, claim)
+
+    monkeypatch.setattr(following, "sentence_for", sentence_for)
+    cited = [event async for event in follow(cast.member, answer.pk)][-1]
+    assert cited.data["sentence"] in text
+    assert len(threads_of_it) == 1
+    assert threading.get_ident() not in threads_of_it
 
 
 @pytest.mark.django_db(transaction=True)
@@ -134,6 +223,11 @@ async def test_a_colleague_follows_a_shared_answer_without_what_is_withheld(cast
     assert text_of(live) == f"Thirty days [1].\n\n{WITHHELD}"
     assert "Swan" not in str(live)
     assert "laid off" not in str(live)
+    said = [e.data.get("sentence") for e in mine if e.type == "citation"]
+    assert said == ["You get thirty days of paid sick leave each year.", "Forty people will be laid off in March."]
+    assert not any("sentence" in e.data for e in live if e.type == "citation")  # it may rest on what is withheld
+    passages = next(e for e in mine if e.type == "passages").data["passages"]
+    assert [p["why"] for p in passages] == ["Close in meaning"] * 3
     passages = next(e for e in live if e.type == "passages").data
     assert passages["passages"][2] == {"n": 3, "withheld": True}
     assert "1 of 3 passages are withheld" in passages["note"]
@@ -163,6 +257,29 @@ async def test_a_follow_up_does_not_hand_withheld_text_back_to_the_model(cast, v
     assert "laid off" not in str([r.body for r in vendor.requests])
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("runs")
+async def test_a_question_goes_on_from_an_answer_of_its_own_conversation_alone(cast, vendor, handbook):
+    """What was said above it is told to the model: nobody may put somebody else's conversation there."""
+    await db(model)(cast.workspace, vendor.base_url)
+    theirs = await db(threads.conversation)(cast.builder)
+    secret = await db(threads.question)(theirs, "Will Project Swan cost Ada her job?")
+    told = await db(threads.answer)(theirs, secret, "It will.")
+    mine = await db(threads.conversation)(cast.member)
+    first = await db(threads.question)(mine)
+    answer = await db(threads.answer)(mine, first)
+
+    for parent in (told.pk, uuid4(), first.pk):
+        with pytest.raises(Refused) as no:
+            await conversations.aask(cast.member, mine.pk, "What was I asking?", parent=parent)
+        assert no.value.code == "not_found"
+    assert "Swan" not in str([request.body for request in vendor.requests])
+
+    question, second = await conversations.aask(cast.member, mine.pk, "And then?", parent=answer.pk)
+    await all_events(cast.member, second.pk)
+    assert question.parent_id == answer.pk
+
+
 def test_sharing_is_the_owners_and_within_the_workspace(cast):
     row = threads.conversation(cast.member)
     with pytest.raises(Refused):
@@ -182,17 +299,17 @@ def test_sharing_is_the_owners_and_within_the_workspace(cast):
 def test_a_thumb_can_change_and_names_the_version(cast):
     row = threads.conversation(cast.member, shared_with_workspace=True)
     answer = threads.exchange(row)
-    conversations.give_feedback(cast.member, answer, up=False, reason="wrong", comment="No.", include_conversation=True)
-    conversations.give_feedback(cast.member, answer, up=True, reason="wrong")
+    give_feedback(cast.member, answer, up=False, reason="wrong", comment="No.", include_conversation=True)
+    give_feedback(cast.member, answer, up=True, reason="wrong")
     mine = Feedback.objects.get(user=cast.member.user)
     assert (mine.up, mine.reason, mine.comment, mine.include_conversation) == (True, "", "", False)
-    conversations.give_feedback(cast.builder, answer, up=False)
+    give_feedback(cast.builder, answer, up=False)
     assert answer.feedback.count() == 2
     with pytest.raises(Refused, match="Unknown reason"):
-        conversations.give_feedback(cast.member, answer, up=False, reason="rude")
+        give_feedback(cast.member, answer, up=False, reason="rude")
     with pytest.raises(Refused, match="began this conversation"):
-        conversations.give_feedback(cast.builder, answer, up=False, include_conversation=True)
-    conversations.take_feedback_back(cast.builder, answer)
+        give_feedback(cast.builder, answer, up=False, include_conversation=True)
+    take_feedback_back(cast.builder, answer)
     assert answer.feedback.count() == 1
 
 
@@ -202,7 +319,7 @@ def test_an_answer_under_way_is_not_judged_and_a_question_never(cast):
     answer = threads.answer(row, question, status=Message.Status.RUNNING)
     for message in (question, answer):
         with pytest.raises(Refused):
-            conversations.give_feedback(cast.member, message, up=True)
+            give_feedback(cast.member, message, up=True)
 
 
 def test_what_is_not_shared_is_not_found(cast):

@@ -238,7 +238,7 @@ def dead_answer(cast, node, **more):
     answer = threads.answer(row, threads.question(row), "", status="running", worker="gone", **more)
     reference = {"source": str(node.source_id), "node": str(node.pk), "start": 0, "end": 8, "hash": "h", "score": 0.5}
     events = [
-        Event(1, "started", {}),
+        Event(1, "started", {"model": "test-model", "vendor": "openai_compatible", "note": ""}),
         Event(2, "passages", {"relevant": True, "passages": [{"n": 1, **reference}]}),
         Event(3, "token", {"text": "Thirty [1]"}),
         Event(4, "citation", {"n": 1}),

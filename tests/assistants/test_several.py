@@ -194,13 +194,13 @@ async def test_a_process_that_dies_between_two_answers_loses_nobody(cast, vendor
     async def dies(plan):
         raise Refused("shutting_down", "The server goes down.")
 
-    monkeypatch.setattr(conversations, "begin_next", dies)
-    _, first = await conversations.aask(cast.member, None, "@leave @tax how many days?")
-    await all_events(cast.member, first.pk)
-    await answers(first.conversation_id)
+    with monkeypatch.context() as only:
+        only.setattr(conversations, "begin_next", dies)
+        _, first = await conversations.aask(cast.member, None, "@leave @tax how many days?")
+        await all_events(cast.member, first.pk)
+        await answers(first.conversation_id)
     page = await db(entries)(cast, first.conversation_id)
     assert ([one.handle for one in page[-1].waiting], page[-1].is_open) == (["tax"], False)
-    monkeypatch.undo()
 
     # … and in the middle of the second: it is interrupted, asked again, and whoever comes after it follows.
     question = page[0].message
@@ -239,9 +239,10 @@ async def test_by_the_api_and_on_the_page(cast, vendor, three, client):
     asked = await api.post(f"conversations/{talk}/messages/", {"content": "How many?", "assistants": ["leave", "@tax"]})
     first = asked.json()
     assert (asked.status_code, first["assistant"]) == (201, "leave")
+    await answers(talk)
     second = (await api.get(f"messages/{first['next_answer']}/")).json()
     assert (second["assistant"], second["parent"]) == ("tax", first["id"])
-    await answers(talk)
+    assert first["read"][0]["why"] == second["read"][0]["why"] == "Close in meaning"
     listed = (await api.get(f"conversations/{talk}/")).json()["messages"]
     assert [message["then"] for message in listed] == [["tax"], [], []]
     unknown = await api.post(f"conversations/{talk}/messages/", {"content": "?", "assistants": ["secret"]})

@@ -8,12 +8,14 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.routing import URLRouter
+from django.test import AsyncClient
 
 from assistants import conversations
 from assistants.consumers import NOT_HERE, AnswersConsumer
 from assistants.models import Conversation, Message
 from assistants.urls import sockets
 from portal import people
+from portal.spending.offers import set_offer
 from tests.assistants import threads
 from tests.assistants.asking import assistant, model
 from tests.vendors.server import Script
@@ -157,6 +159,56 @@ async def test_a_draft_is_tried(cast, vendor, handbook):
         refused = await page.hear()
     assert refused["refused"]["code"] == "invalid"
     assert "between 0 and 2" in refused["refused"]["detail"]
+
+
+async def test_a_draft_names_only_an_assistant_that_one_may_change(cast, vendor, handbook, monkeypatch):
+    """Whose budget pays. The page of the builder does the same."""
+    from assistants.views import trial
+
+    paying = []
+
+    async def tried(*arguments, of):
+        paying.append(of)
+        raise conversations.Refused("invalid", "Enough.")
+
+    monkeypatch.setattr(conversations, "try_draft", tried)
+    monkeypatch.setattr(trial, "try_draft", tried)
+    mine = await db(assistant)(cast.member, "mine")
+    async with Page(cast.member) as page, Page(cast.builder) as other:
+        for handle, asker in (("Mine", page), ("", page), ("mine", other)):
+            await asker.say(**{"try": "How?", "fields": {"name": "P"}, "assistant": handle})
+            said = (await asker.hear())["refused"]["code"]
+            assert said == ("not_found" if asker is other else "invalid")
+    client = AsyncClient()
+    form = {"name": "P", "colour": "teal", "stage": "beta", "searches": "all", "knowledge": "[]", "content": "How?"}
+    for person in (cast.member, cast.builder):
+        await client.aforce_login(person.user)
+        await client.post("/w/acme/building/try/", {**form, "assistant": "mine"})
+    assert paying == [mine.pk, None, mine.pk, None]
+
+
+async def test_what_a_colleague_put_in_may_stay_while_it_is_tried(cast, vendor, handbook, monkeypatch):
+    """As where it is saved, and as the builder's page and the API try it."""
+    tried = []
+
+    async def keep(membership, fields, *_more, of):
+        tried.append((fields["knowledge"], fields["model"], of))
+        raise conversations.Refused("invalid", "Enough.")
+
+    monkeypatch.setattr(conversations, "try_draft", keep)
+    credential = await db(model)(cast.workspace, vendor.base_url, default=False)
+    board = str(handbook[2].source_id)
+    knowledge = [{"data_source": board, "parents_in": None, "parents_not_in": []}]
+    asked = {"credential": str(credential.pk), "model": "m", "knowledge": knowledge}
+    made = await db(assistant)(cast.builder, "board", **asked)
+    await db(made.owners.add)(cast.member.user)
+    await db(set_offer)(credential, "m", least="admin", by=None)
+    async with Page(cast.member) as page:
+        for more in ({"assistant": "board"}, {}):
+            await page.say(**{"try": "How?", "fields": {"name": "P", **asked}, **more})
+            said = (await page.hear())["refused"]["detail"]
+            assert (said == "Enough.") is bool(more)
+    assert tried == [(knowledge, "m", made.pk)]
 
 
 async def test_the_named_assistant_answers(cast, vendor, handbook):

@@ -10,6 +10,8 @@ from assistants.models import Assistant, Citation, Conversation, Message
 from assistants.starting import copy_of, from_conversation
 from tests import factories
 from tests.assistants.asking import model
+from tests.callers import Caller
+from tests.portal.test_api import problem
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +133,46 @@ def test_a_shared_conversation_brings_only_what_its_reader_may_read(client, cast
     html = client.get(url).content.decode()
     assert "How many days of sick leave?" in html
     assert str(talk.secret.pk) not in html
+
+
+def test_drafts_and_what_they_need_by_api(cast, offered, talk, handbook, board):
+    mine, reader, there = Caller(cast.member), Caller(cast.member, "read"), Caller(cast.outsider, slug="acme")
+    copy = mine.post("assistants/leave/copy/").json()
+    assert (copy["handle"], copy["fields"]["instructions"], copy["fields"]["knowledge"]) == (
+        "leave-2",
+        "",
+        [entry(handbook)],
+    )
+    assert len(copy["notes"]) == 2
+    made = mine.post("assistants/", {"handle": copy["handle"], **copy["fields"]})
+    assert made.status_code == 201, made.content
+
+    problem(mine.post(f"conversations/{talk.pk}/assistant-draft/"), 404, "not_found")
+    talk.shared_with.add(cast.member.user)
+    begun = mine.post(f"conversations/{talk.pk}/assistant-draft/").json()
+    assert begun["fields"]["knowledge"] == [entry(handbook, talk.folder)]
+    assert begun["fields"]["stage"] == "alpha"
+    assert mine.post("assistants/", {"handle": begun["handle"], **begun["fields"]}).status_code == 201
+
+    needs = mine.post("assistant-needs/", {"knowledge": [entry(handbook), entry(board)]}).json()
+    assert [(need["everybody"], [space["name"] for space in need["spaces"]]) for need in needs] == [(True, ["Company"])]
+    needs = Caller(cast.builder).post("assistant-needs/", {"knowledge": [entry(handbook), entry(board)]}).json()
+    assert [[space["name"] for space in need["spaces"]] for need in needs] == [["Leadership"], ["Company"]]
+    assert mine.post("assistant-needs/", {"knowledge": None}).json() == []
+
+    taken = mine.get("assistant-handles/", handle="@Leave").json()
+    assert (taken["handle"], taken["free"], taken["suggestion"]) == ("leave", False, "leave-3")
+    assert "taken" in taken["words"]
+    free = {"handle": "travel", "free": True, "words": "", "suggestion": "travel"}
+    assert mine.get("assistant-handles/", handle="travel").json() == free
+    assert mine.get("assistant-handles/", handle="leave-2", assistant="leave-2").json()["free"]
+    assert mine.get("assistant-handles/", handle="Größe & Maß!").json()["suggestion"] == "groe-ma"
+    problem(mine.get("assistant-handles/"), 400, "invalid")
+
+    for path in ("assistants/leave/copy/", f"conversations/{talk.pk}/assistant-draft/", "assistant-needs/"):
+        problem(reader.post(path, {"knowledge": []}), 403, "scope_missing")
+        problem(there.post(path, {"knowledge": []}), 404, "not_found")
+    assert Assistant.objects.count() == 3
 
 
 def test_the_page_of_ways_offers_what_one_may_copy_and_look_for(client, cast, offered, talk):

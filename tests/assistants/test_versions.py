@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.urls import reverse
 
 from assistants import lifecycle
 from assistants.differences import differences, knowledge_lines, line_diff
+from assistants.expiring import fall_back
 from assistants.history import rows, seen_by, versions_for
-from assistants.models import AssistantVersion
+from assistants.models import AssistantVersion, Conversation, Message
 from assistants.reads import names_for
+from datasources.granting import grant_access
+from portal.models import Space
 from tests import factories
+from tests.assistants.lives import below, make, now_of, published, whole
 from tests.assistants.test_views_builder import edit, filled
 from tests.callers import Caller
 
@@ -145,6 +152,154 @@ def test_drafts_of_a_vetted_one_are_its_owners_alone(client, cast, leave):
     url = reverse("assistant_versions", args=["acme", "leave-policy"])
     assert "Not yet vetted" not in client.get(url).content.decode()
     assert client.get(url, {"old": 1, "new": 4}).status_code == 404
+
+
+@pytest.fixture
+def mixed(cast):
+    """Personal, published, vetted; declined, approved with a draft behind it: what others could ask are the versions 2 and 4."""
+    by, admin = cast.builder.user, cast.admin.user
+    made = make(cast.builder, "mixed", name="Before publishing")
+    lifecycle.save_version(made, by, name="Published")
+    lifecycle.publish(made, by)
+    lifecycle.vet(made, admin)
+    lifecycle.save_version(made, by, name="Declined")
+    lifecycle.decline(lifecycle.request_vetting(made, by), admin, "No.")
+    lifecycle.save_version(made, by, name="Approved")
+    asked = lifecycle.request_vetting(made, by)
+    lifecycle.save_version(made, by, name="Only a draft")
+    lifecycle.approve(asked, admin)
+    return now_of(made)
+
+
+def numbers(person, assistant):
+    return [version.number for version in versions_for(assistant, seen_by(person, assistant))]
+
+
+def test_others_see_the_versions_that_they_could_ask(cast, mixed):
+    by = cast.builder.user
+    assert (numbers(cast.builder, mixed), numbers(cast.member, mixed)) == ([5, 4, 3, 2, 1], [4, 2])
+    lifecycle.roll_back(mixed, by, mixed.versions.get(number=1))
+    fall_back(mixed, "the time for which it was vetted is over")
+    assert numbers(cast.member, mixed) == [4, 2]
+    lifecycle.publish(mixed, by)
+    assert numbers(cast.member, mixed) == [6, 4, 2]
+    lifecycle.roll_back(mixed, by, mixed.versions.get(number=3))  # what is saved while it is published is live at once
+    lifecycle.unpublish(mixed, by)
+    lifecycle.save_version(mixed, by, name="At home")
+    lifecycle.save_version(lifecycle.publish(mixed, by), by, name="Out again")
+    assert numbers(cast.member, mixed) == [9, 8, 7, 6, 4, 2]
+
+
+def test_what_nobody_could_ask_is_nowhere_for_others(client, cast, mixed):
+    client.force_login(cast.member.user)
+    url = reverse("assistant_versions", args=["acme", "mixed"])
+    page = client.get(reverse("assistant", args=["acme", "mixed"])).content.decode()
+    assert ("All, and what changed" in page, "Version 2" in page, "Go back to this" in page) == (True, True, False)
+    html = client.get(url).content.decode() + page
+    assert ("The first that you may see" in html, "Every save" in html) == (True, True)
+    for name in ("Before publishing", "Declined", "Only a draft", "Version 1<", "Version 3", "Version 5"):
+        assert name not in html, name
+    reader, base = Caller(cast.member), "assistants/mixed/"
+    listed = reader.get(f"{base}versions/").json()["results"]
+    assert [(one["number"], one["went_live"] is None) for one in listed] == [(4, False), (2, False)]
+    for number in (1, 3, 5):
+        assert client.get(url, {"old": number, "new": 2}).status_code == 404
+        assert client.get(reverse("assistant_export", args=["acme", "mixed"]), {"version": number}).status_code == 404
+        assert reader.get(f"{base}versions/{number}/").status_code == 404
+        assert reader.get(f"{base}versions/compare/", old=2, new=number).status_code == 404
+        assert reader.get(f"{base}export/", version=number).status_code == 400
+    assert b"name: Approved" in reader.client.get(reader.address(f"{base}export/"), headers=reader.headers).content
+    client.force_login(cast.builder.user)
+    assert "Go back to this" in client.get(reverse("assistant", args=["acme", "mixed"])).content.decode()
+
+
+@pytest.fixture
+def narrowed(cast):
+    """Published: everybody's, then Leadership's alone, then for a part of a source of which Company sees another, then
+    everybody's again. With somebody of Leadership who does not own it."""
+    insider = factories.member(cast.workspace)
+    leadership = factories.space(cast.workspace, cast.builder, insider, name="Leadership")
+    board = factories.source(cast.workspace, name="Board papers", grant_to=leadership)
+    files = factories.source(cast.workspace, name="Files", grant_to=False, created_by=cast.builder.user)
+    public, pay = factories.node(files, "public"), factories.node(files, "pay")
+    deep = factories.node(files, "public/deep", parent=public)
+    grant_access(files, Space.objects.get(workspace=cast.workspace, name="Company"), by=None, parents_in=[public.pk])
+    by = cast.builder.user
+    made = published(cast.builder, "plans", name="For all", knowledge=below(files, deep))
+    lifecycle.save_version(made, by, name="The merger", knowledge=whole(board))
+    lifecycle.save_version(made, by, name="Salaries", knowledge=below(files, public, pay))
+    lifecycle.save_version(made, by, name="For all again", knowledge=below(files, public))
+    return now_of(made), insider, leadership, files
+
+
+def test_a_version_that_others_were_offered_is_theirs_later_too(client, cast, narrowed):
+    made, insider, leadership, files = narrowed
+    seen = [numbers(person, made) for person in (cast.builder, cast.admin, insider, cast.member)]
+    assert seen == [[4, 3, 2, 1], [4, 3, 2, 1], [4, 2, 1], [4, 1]]
+    client.force_login(cast.member.user)
+    url = reverse("assistant_versions", args=["acme", "plans"])
+    html = client.get(url).content.decode() + client.get(reverse("assistant", args=["acme", "plans"])).content.decode()
+    assert ("The merger" in html, "Salaries" in html, "Version 1<" in html) == (False, False, True)
+    reader, base = Caller(cast.member), "assistants/plans/"
+    assert [one["number"] for one in reader.get(f"{base}versions/").json()["results"]] == [4, 1]
+    for number in (2, 3):
+        assert client.get(url, {"old": number, "new": 4}).status_code == 404
+        assert client.get(reverse("assistant_export", args=["acme", "plans"]), {"version": number}).status_code == 404
+        assert reader.get(f"{base}versions/{number}/").status_code == 404
+        assert reader.get(f"{base}versions/compare/", old=number, new=4).status_code == 404
+        assert reader.get(f"{base}export/", version=number).status_code == 400
+    grant_access(files, leadership, by=None)
+    assert numbers(insider, made) == [4, 3, 2, 1]
+    leadership.members.remove(insider.user)
+    assert numbers(insider, made) == [4, 1]
+
+
+def test_what_people_run_is_seen_whatever_it_reads_and_its_past_by_those_who_read_it(cast, narrowed):
+    """A vetted one answers everybody from what each may read. When it is over, nobody knows any more who was offered what."""
+    made, _insider, _leadership, files = narrowed
+    by = cast.builder.user
+    lifecycle.save_version(made, by, name="All files", knowledge=whole(files))
+    made = lifecycle.vet(now_of(made), cast.admin.user)
+    assert numbers(cast.member, made) == [5, 4, 1]
+    lifecycle.save_version(made, by, name="Whatever its asker reads", knowledge=None)
+    made = lifecycle.vet(now_of(made), cast.admin.user)
+    assert numbers(cast.member, made) == [6, 4, 1]
+
+
+def test_how_long_a_past_is_changes_no_number_of_queries(cast, narrowed, django_assert_max_num_queries):
+    made, *_ = narrowed
+    for number in range(12):
+        kept = made.versions.get(number=1 + number % 4)
+        lifecycle.roll_back(made, cast.builder.user, kept)
+    made = now_of(made)
+    with django_assert_max_num_queries(6):
+        assert len(versions_for(made, seen_by(cast.member, made))) == 8
+
+
+def test_the_older_version_that_was_approved_is_what_others_take_away(client, cast):
+    """The newer one went live while it was published; what people run is what the file has."""
+    by = cast.builder.user
+    made = published(cast.builder, "mixed", name="Asked for")
+    asked = lifecycle.request_vetting(made, by)
+    lifecycle.save_version(made, by, name="Saved since")
+    lifecycle.approve(asked, cast.admin.user)
+    client.force_login(cast.member.user)
+    assert b"name: Asked for" in client.get(reverse("assistant_export", args=["acme", "mixed"])).content
+
+
+def test_versions_of_before_are_marked_by_what_is_known_of_them(cast, mixed):
+    """Those that people run, that an admin approved, and that answered somebody else than an owner."""
+    mine = make(cast.member, "mine")
+    for person, number in ((cast.member, 3), (cast.builder, 5)):
+        talk = Conversation.objects.create(workspace=cast.workspace, owner=person.user)
+        version = mixed.versions.get(number=number)
+        Message.objects.create(
+            conversation=talk, role="assistant", author=person.user, assistant=mixed, version=version
+        )
+    AssistantVersion.objects.update(went_live=None)
+    import_module("assistants.migrations.0011_went_live").fill(apps, None)
+    assert numbers(cast.member, mixed) == [4, 3, 2]
+    assert not mine.versions.filter(went_live__isnull=False).exists()
 
 
 def test_a_long_history_takes_as_many_queries_as_a_short_one(cast, leave, django_assert_max_num_queries):

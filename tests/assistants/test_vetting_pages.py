@@ -5,8 +5,10 @@ import pytest
 from assistants import lifecycle
 from assistants.models import VettingRequest
 from portal.models import Space, Workspace
+from portal.registry import Panel, Registry, registries
 from tests import factories
-from tests.assistants.lives import now_of, published, vetted
+from tests.assistants.lives import below, now_of, published, vetted, whole
+from tests.assistants.used import ask
 from tests.callers import Caller
 
 QUEUE = "/w/acme/govern/assistants/vettingrequest/"
@@ -34,6 +36,45 @@ def test_the_queue_shows_what_a_decision_is_made_on(cast, client, asked):
     again = client.post(f"{page}decide/", {"do": "approve"})
     assert "not open any more" in again.content.decode()
     assert "Approve version" not in client.get(f"{page}change/").content.decode()
+
+
+def test_the_queue_shows_what_people_said_and_leads_on(cast, client, asked):
+    """What its page on use shows, by the same rules: names and questions only of what was sent along."""
+    made = asked.assistant
+    for person, more in ((cast.builder, {"include_conversation": True}), (cast.admin, {})):
+        ask(person, made, f"Am I dismissed, {person.user}?", up=False, comment=f"From a {person.role}.", **more)
+    client.force_login(cast.admin.user)
+    page = f"{QUEUE}{asked.pk}/change/"
+    html = client.get(page).content.decode()
+    for words in ("What people said last", "From a builder.", "From a admin.", "Bea Builder, version 1"):
+        assert words in html
+    assert "Ada Admin, version" not in html
+    assert "Am I dismissed" not in html
+    leads = (
+        "assistants/leave/edit/?version=2",
+        "assistants/leave/insight/",
+        "assistants/leave/",
+        "assistants/leave/publishing/",
+    )
+    for path in leads:
+        assert f'href="/w/acme/{path}"' in html
+        assert client.get(f"/w/acme/{path}").status_code == 200
+    told = Caller(cast.admin).get(f"vetting-requests/{asked.pk}/").json()["considered"]["comments"]
+    assert {(one["comment"], one["question"]) for one in told} == {
+        ("From a builder.", "Am I dismissed, Bea Builder?"),
+        ("From a admin.", ""),
+    }
+    client.force_login(factories.user("operator@example.com", is_superuser=True))
+    assert "insight/" not in client.get(page).content.decode()
+
+
+def test_others_hang_up_more_on_the_page_of_a_request(cast, client, asked, monkeypatch):
+    monkeypatch.setitem(registries.panels, "vetting", Registry())
+    panel = Panel("assistants/_request_changes.html", lambda _request, row: {"changes": []} if row == asked else None)
+    registries.panel("vetting").add("set", panel)
+    client.force_login(cast.admin.user)
+    response = client.get(f"{QUEUE}{asked.pk}/change/")
+    assert [template for template, _data in response.context["panels"]] == ["assistants/_request_changes.html"]
 
 
 def test_several_are_sent_back_at_once_with_one_comment(cast, client, asked):
@@ -95,9 +136,34 @@ def test_the_api_lists_requests_with_what_they_change(cast, asked):
     assert (one["assistant"], one["version"], one["note"]) == ("leave", 2, "For everybody on leave.")
     found = Caller(cast.member).get(f"vetting-requests/{one['id']}/").json()["considered"]
     assert (found["vetted_before"], [change["field"] for change in found["changes"]]) == (1, ["instructions"])
+    assert found["reads"] == {"everything": False, "nothing": True, "parts": [], "hidden_sources": 0}
     assert Caller(cast.builder).get(f"vetting-requests/{one['id']}/").status_code == 404
     stale = Caller(cast.admin).post("assistants/leave/vet/", {"version": 1})
     assert (stale.status_code, stale.json()["code"]) == (409, "changed_since")
+
+
+def test_the_api_tells_what_it_reads_as_far_as_one_may_know(cast):
+    board = factories.space(cast.workspace, cast.member, name="Board")
+    handbook = factories.source(cast.workspace, name="Handbook")
+    people = factories.node(handbook, "people", title="People")
+    old = factories.node(handbook, "old", parent=people, title="Old")
+    minutes = factories.source(cast.workspace, name="Minutes", grant_to=board)
+    knowledge = below(handbook, people, without=[old]) + whole(minutes)
+    asked = lifecycle.request_vetting(published(cast.member, knowledge=knowledge), cast.member.user)
+    reads = Caller(cast.member).get(f"vetting-requests/{asked.pk}/").json()["considered"]["reads"]
+    assert [(part["name"], part["whole"], part["hidden"]) for part in reads["parts"]] == [
+        ("Handbook", False, 0),
+        ("Minutes", True, 0),
+    ]
+    first = reads["parts"][0]
+    assert (first["data_source"], first["kind"]) == (str(handbook.pk), "upload")
+    assert (first["inside"], first["outside"]) == (
+        [{"id": str(people.pk), "path": "People"}],
+        [{"id": str(old.pk), "path": "People / Old"}],
+    )
+    lifecycle.add_owner(asked.assistant, cast.member.user, cast.builder.user)
+    reads = Caller(cast.builder).get(f"vetting-requests/{asked.pk}/").json()["considered"]["reads"]
+    assert ([part["name"] for part in reads["parts"]], reads["hidden_sources"]) == (["Handbook"], 1)
 
 
 def test_the_api_tells_needs_and_defaults(cast):

@@ -9,7 +9,9 @@ from django.urls import reverse
 
 from assistants import lifecycle
 from assistants.models import Assistant
+from assistants.pictures import keep_picture
 from tests import factories
+from tests.assistants.pictured import a_picture
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +85,37 @@ def test_what_is_wrong_is_said_where_it_is(client, field, value, words):
     assert not Assistant.objects.exists()
 
 
+def test_all_that_is_wrong_is_said_at_once(client, cast, source):
+    """What the form finds by itself, what the rules of versions find, and that somebody else saved meanwhile."""
+    wrong = {
+        "name": "",
+        "handle": "new",
+        "starters": "\n".join("abcdefg"),
+        "searches": "chosen",
+        "knowledge": "[]",
+        "instructions": "Greet {{nobody.knows}}.",
+        "tags": ", ".join("x" * 41 for _ in range(2)),
+        "time": "last",
+        "last_days": "",
+    }
+    words = (
+        "Give it a name.",
+        "word of the product",
+        "These are 7 questions",
+        "Choose what it reads in the tree",
+        "Nothing can be put in for {{nobody.knows}}",
+        "each of at most 40 characters",
+        "Say how many days",
+    )
+    html = build(client, **filled(None, **wrong)).content.decode()
+    assert [word for word in words if word not in html] == []
+    build(client, **filled(source))
+    lifecycle.save_version(made(), cast.builder.user, name="Leave")
+    html = edit(client, **filled(None, **wrong, based_on="1")).content.decode()
+    assert [word for word in (*words, "saved version 2 while you were at it") if word not in html] == []
+    assert made().latest.number == 2
+
+
 def test_a_form_that_comes_back_keeps_what_was_ticked(client, source):
     html = build(client, **filled(source, name="")).content.decode()
     assert f"{source.pk}" in html[html.index("data-picker-value") - 400 : html.index("data-picker-value")]
@@ -141,6 +174,19 @@ def test_a_new_handle_and_stage_are_kept(client, source):
     edit(client, **filled(source, handle="holidays", stage="stable"))
     assistant = Assistant.objects.get()
     assert (assistant.handle, assistant.stage) == ("holidays", "stable")
+
+
+def test_what_is_refused_of_a_form_saves_none_of_it(client, cast, source):
+    build(client, **filled(source))
+    edit(client, **filled(source, do="publish"))
+    lifecycle.vet(made(), cast.admin.user)
+    html = edit(client, **filled(source, name="Holidays", stage="stable", handle="holidays")).content.decode()
+    assert "To change the handle of @leave-policy, which is vetted, you need to be an admin." in html
+    assert (made().stage, made().latest.number) == ("beta", 1)
+    assert "readonly" in html[html.index('name="handle"') :][:300]
+    assert "It is vetted: an admin can change its handle." in html
+    edit(client, **filled(source, name="Holidays", stage="stable"))
+    assert (made().stage, made().live.number, made().latest.number) == ("stable", 1, 2)
 
 
 def test_an_old_version_can_be_brought_back(client, source):
@@ -208,7 +254,12 @@ def test_who_may_read_only_part_is_told(client, cast, source):
 def test_naming_an_assistant_offers_those_that_one_may_ask(client, cast, source):
     build(client, **filled(source))
     url = reverse("assistant_suggest", args=["acme"])
-    assert [row["handle"] for row in client.get(url, {"q": "lea"}).json()["results"]] == ["leave-policy"]
+    (row,) = client.get(url, {"q": "lea"}).json()["results"]
+    assert (row["handle"], row["picture"]) == ("leave-policy", "")
+    picture = keep_picture(cast.builder, a_picture())
+    lifecycle.save_version(Assistant.objects.get(handle="leave-policy"), cast.builder.user, picture=picture)
+    (row,) = client.get(url, {"q": "lea"}).json()["results"]
+    assert row["picture"] == reverse("picture", args=["acme", picture.pk])
     client.force_login(cast.member.user)
     assert client.get(url, {"q": "lea"}).json()["results"] == []
 

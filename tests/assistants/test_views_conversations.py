@@ -212,6 +212,40 @@ def test_editing_a_question_makes_a_branch_beside_it(client, mine):
     assert mine.head_id == first.pk  # the branch that was looked at last is the one that is shown
 
 
+def test_an_earlier_answer_can_be_gone_on_from_and_nothing_is_lost(client, mine):
+    first = threads.exchange(mine, "27 days.")
+    last = threads.exchange(mine, "Ask the office.")
+
+    html = page(client, mine).content.decode()
+    assert html.count(f'data-after="{address("conversation", mine)}?after={first.pk}"') == 1
+    assert f"?after={last.pk}" not in html  # the composer goes on from the last one anyway
+
+    cut = page(client, mine, after=first.pk).content.decode()
+    assert "27 days." in cut
+    assert "Ask the office." not in cut
+    assert f'name="parent" value="{first.pk}"' in cut
+    mine.refresh_from_db()
+    assert mine.head_id == last.pk  # looking changes nothing
+
+    client.post(address("ask", mine), {"content": "And in March?", "parent": first.pk})
+    asked = Message.objects.get(content="And in March?")
+    assert asked.parent_id == first.pk
+    html = page(client, mine).content.decode()
+    assert "Ask the office." not in html
+    assert "2/2" in html
+    assert "Ask the office." in page(client, mine, at=last.pk).content.decode()
+
+
+def test_only_its_owner_goes_on_from_an_answer(client, cast):
+    row = threads.conversation(cast.builder, shared_with_workspace=True)
+    first = threads.exchange(row, "27 days.")
+    threads.exchange(row, "Ask the office.")
+    client.force_login(cast.member.user)
+    html = page(client, row, after=first.pk).content.decode()
+    assert "Ask the office." in html
+    assert "data-answer-menu" not in html
+
+
 def test_asking_again_makes_a_second_answer(client, mine):
     first = threads.exchange(mine)
     client.post(address("answer_again", mine, first.pk), {})
@@ -231,6 +265,7 @@ def test_a_thumb_down_asks_why_and_can_be_taken_back(client, mine):
 
     asked = client.post(url, {"up": "0"}, headers=FRAGMENT).content.decode()
     assert "What was wrong with it?" in asked
+    assert "data-into-view" in asked
     told = client.post(
         url,
         {"up": "0", "reason": "wrong", "comment": "It is 28", "include_conversation": "1"},
@@ -257,6 +292,23 @@ def test_nothing_found_offers_three_ways_on(client, mine):
     threads.exchange(mine, "I found nothing.", found=False)
     html = page(client, mine).content.decode()
     assert html.count("btn btn-small", html.index("ways-on"), html.index("answer-foot")) == 3
+
+
+def test_nothing_found_names_what_was_searched_and_leads_to_the_nearest_folder(client, cast, mine):
+    source = factories.source(cast.workspace, name="Handbook")
+    hidden = factories.source(cast.workspace, name="Board", grant_to=False)
+    folder = factories.node(source, "leave", kind="folder")
+    near = factories.node(source, "sick.md", parent=folder, text="Thirty days of sick leave.")
+    scope = {"sources": [str(source.pk), str(hidden.pk)]}
+    threads.cite(threads.exchange(mine, "I found nothing [1].", found=False, scope=scope), near)
+
+    html = page(client, mine).content.decode()
+
+    assert "Searched in Handbook and 1 more." in html
+    assert "Board" not in html
+    assert f"{reverse('data_source', args=['acme', source.pk])}?parent={folder.pk}" in html
+    assert "Look in leave" in html
+    assert "See what was searched" not in html
 
 
 def test_sharing_is_with_people_of_this_workspace(client, cast, mine):

@@ -9,8 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from assistants import filing
+from assistants.feedback import give_feedback
 from assistants.filing import conversations_of, grouped
 from assistants.models import Conversation
+from portal.models import AuditEvent
 from tests.assistants import threads
 
 FRAGMENT = {"HX-Request": "true"}
@@ -101,6 +103,34 @@ def test_archiving_leaves_an_undo_and_the_address_works_on(client, cast):
     assert client.get(address("conversation", row)).status_code == 200
     client.post(address("conversation_archive", row), {"on": "0"}, headers=FRAGMENT)
     assert conversations_of(cast.member).exists()
+
+
+def test_deleting_says_first_what_goes_and_is_its_owners(client, cast):
+    row = threads.conversation(cast.member, "Holidays", shared_with_workspace=True)
+    row.shared_with.add(cast.builder.user)
+    given = threads.exchange(row)
+    give_feedback(cast.builder, given, up=True)
+    kept = threads.conversation(cast.member, "Kept")
+
+    asked = client.get(address("conversation_delete", row), headers=FRAGMENT).content.decode()
+    for words in ("Delete “Holidays”?", "1 question and 1 answer", "<strong>Bea Builder</strong> can", "1 thumb"):
+        assert words in " ".join(asked.split())
+    client.force_login(cast.builder.user)
+    assert client.post(address("conversation_delete", row)).status_code == 404
+    client.force_login(cast.member.user)
+
+    def delete(one, looked_at):
+        headers = {**FRAGMENT, "HX-Current-URL": f"http://testserver{looked_at}"}
+        return client.post(address("conversation_delete", one), headers=headers)
+
+    gone = delete(row, "/w/acme/data/")
+    assert gone.status_code == 204
+    assert "conversations-changed" in gone["HX-Trigger"]
+    assert delete(kept, address("conversation", kept))["HX-Redirect"] == reverse("home", args=["acme"])
+    assert not Conversation.objects.exists()
+    event = AuditEvent.objects.filter(action="conversation.delete").last()
+    assert (event.actor, event.before["messages"]) == (cast.member.user, 2)
+    assert "Holidays" not in str(event.__dict__)
 
 
 def test_without_scripts_a_form_leads_back_but_never_elsewhere(client, cast):

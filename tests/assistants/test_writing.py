@@ -128,7 +128,9 @@ async def test_the_builder_shows_what_would_change_and_the_api_gives_it(cast, ve
     assert (await whole.post("assistant-drafts/", {"wish": "On leave"})).json() == GOOD
     assert (await whole.post("assistant-drafts/", {})).json()["code"] == "empty"
     vendor.script = Script(text="No draft.")
-    assert (await whole.post("assistant-drafts/", {"wish": "On leave"})).json()["code"] == "bad_draft"
+    refused = await whole.post("assistant-drafts/", {"wish": "On leave"})
+    assert (refused.status_code, refused.json()["code"]) == (502, "bad_draft")
+    assert Refused("slow_model", "It took too long.").status == 504
     assert "twice" in await shown()
     reading = AsyncCaller("acme", await sync_to_async(key)(cast.member, "read"))
     assert (await reading.post("assistant-drafts/", {"wish": "On leave"})).status_code == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from bench.product import ROOT, Portal
+from tests.first_start import FirstStart
 
 ARTIFACTS = ROOT / "artifacts" / "screens"
 ARGUMENTS = [
@@ -42,7 +44,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A company's folder, with a file that can't be read among the good ones."""
+    """A company's folder, with a file that can't be read among the good ones; a larger archive; and what only few may read."""
     directory = Path(tempfile.mkdtemp(prefix="atrium-folder-"))
     pages = {
         "handbook/leave/sick-leave.md": "# Sick leave\n\nYou may request up to 240 hours of advanced sick leave.\n\n"
@@ -50,8 +52,18 @@ def folder() -> Iterator[Path]:
         "handbook/leave/parental-leave.md": "# Parental leave\n\nParents take 16 weeks of paid leave, in one piece or in two.\n",
         "handbook/travel/rail.md": "# Rail travel\n\nBook trains through the travel desk. First class needs a director's yes.\n",
         "handbook/finance/expenses.md": "# Expenses\n\nSend receipts within 30 days. Meals are paid up to 45 euros a day.\n",
+        "board/layoffs.md": "# Project Swan\n\nForty people of the shipyard will be laid off in March.\n",
         "handbook/notes/kitchen.txt": "The kitchen is cleaned on Fridays. Please empty the fridge before noon.\n",
     }
+    # Long enough that a sync of them can be met on its way on any machine.
+    remarks = (
+        "The clerk counted what came ashore, weighed a tenth of it, and wrote both into this sheet by lamp light. " * 9
+    )
+    for year in ("1987", "1988", "drafts"):
+        pages |= {
+            f"archive/{year}/sheet-{n:03}.md": f"# Sheet {n}\n\nBarrels of herring in {year}: {n}.\n\n{remarks}\n"
+            for n in range(200)
+        }
     for path, text in pages.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text)
@@ -60,19 +72,29 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def portal(folder: Path) -> Iterator[Portal]:
-    data = Path(tempfile.mkdtemp(prefix="atrium-browser-"))
-    made = Portal(data, environment={"FOLDER": str(folder)})
-    made.start()
-    yield made
-    made.stop()
-    shutil.rmtree(data, ignore_errors=True)
+@contextlib.contextmanager
+def fresh_portal(started_once: FirstStart, **environment: str) -> Iterator[Portal]:
+    """As it stands after its first start, on a directory of its own."""
+    place = Path(tempfile.mkdtemp(prefix="atrium-browser-"))
+    made = Portal(started_once.copy_to(place / "data"), environment=environment)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def portal(folder: Path, started_once: FirstStart) -> Iterator[Portal]:
+    """One of each module's own: what one story brings in would turn up in the answers, ranks and charts of another."""
+    with fresh_portal(started_once, FOLDER=str(folder)) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def look() -> Callable[..., None]:
-    """Keep pictures of a page at both sizes, light and dark, and hold it to axe's serious rules in both."""
+    """Keep pictures of a page at both sizes, light and dark, and hold it to axe's serious rules in each."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
 
     def shoot(page: Page, name: str, at: Locator | None = None) -> None:
@@ -89,7 +111,7 @@ def look() -> Callable[..., None]:
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                     f"{name} scrolls sideways at {size}"
                 )
-            serious(page, f"{name}, {scheme}")
+                serious(page, f"{name}, {size}, {scheme}")
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         if before:
             page.set_viewport_size(before)

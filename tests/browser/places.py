@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.vendors.places import (
     intercom,
     jira,
     notion,
+    oauth,
     salesforce,
     slack,
     website,
@@ -119,6 +120,11 @@ def drive_sends(server: google_drive.GoogleDriveServer, secret: str) -> Sent:
 def github_written(server: github.GitHubServer) -> None:
     text = "# Leave\n\nSabbaticals last eleven weeks, after seven years with the crew.\n"
     server.write(server.repos[101], "docs/leave.md", text, datetime.now(UTC))
+
+
+def github_asked(server: github.GitHubServer) -> None:
+    now = datetime.now(UTC)
+    server.issue(server.repos[102], "The figurehead", "It was carved by the carpenter Amundsen.", at=now)
 
 
 def github_sends(server: github.GitHubServer, secret: str) -> Sent:
@@ -322,6 +328,16 @@ PLACES = (
         says="observatory",
     ),
 )
+
+SIGNED_IN = replace(
+    next(place for place in PLACES if place.kind == "github"),
+    way="Sign in with GitHub",
+    entered={"oauth-client_id": oauth.CLIENT_ID, "oauth-client_secret": oauth.CLIENT_SECRET},
+    change=github_asked,
+    question="Who carved the figurehead?",
+    says="carpenter Amundsen",
+)
+"""As those who sign in meet it, with another change: what the one before brought in is answered, too."""
 
 
 def address(place: Place, server: Loopback) -> str:

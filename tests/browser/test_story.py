@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from bench.product import Portal
 from tests.browser.conftest import SIZES
 from tests.browser.screen import answer, ask, finished, main
 from tests.vendors.openai import OpenAIServer
@@ -80,6 +82,47 @@ def test_2_a_folder_is_connected_and_every_page_accounted_for(page, folder: Path
     page.locator("#runs table a").first.click()
     expect(page.get_by_text("empty.md").first).to_be_visible()
     look(page, "run-account")
+
+
+def test_2_a_larger_folder_is_paused_resumed_and_stopped_and_a_child_left_out(page, folder: Path, look):
+    page.goto("/w/demo/data/new/?kind=folder")
+    main(page).get_by_label("Folder").fill(str(folder / "archive"))
+    main(page).get_by_role("button", name="Continue").click()
+    tick = main(page).get_by_label("All of archive")
+    tick.check()
+    main(page).get_by_label("drafts", exact=True).uncheck()
+    assert tick.evaluate("box => box.indeterminate")
+    main(page).get_by_role("button", name="Continue").click()
+    expect(page.locator("#estimate")).to_contain_text("400")
+    main(page).get_by_role("button", name="Connect and sync").click()
+
+    run = page.locator("#run")
+    bar = run.get_by_role("progressbar", name="Progress of the sync")
+    expect(run).to_contain_text(re.compile(r"Syncing [1-9]\d+ of 400"))
+    assert 0 < int(bar.get_attribute("aria-valuenow")) < 100
+    run.get_by_role("button", name="Pause").click()
+    expect(run).to_contain_text(re.compile(r"Paused at \d+ of 400"))
+    look(page, "source-paused")
+    paused = read_so_far(run)
+    run.get_by_role("button", name="Resume").click()
+    expect(run).to_contain_text(re.compile(r"Left\s*\d"))
+    for _ in range(100):
+        if read_so_far(run) > paused:
+            break
+        page.wait_for_timeout(100)
+    assert read_so_far(run) > paused
+    run.get_by_role("button", name="Stop").click()
+    expect(bar).to_have_count(0)
+    page.goto(urlsplit(page.url).path)
+    expect(page.locator("#contents")).to_contain_text("Waiting")
+    expect(page.locator("#contents")).not_to_contain_text("drafts")
+
+
+def read_so_far(run: Locator) -> int:
+    """How many documents the card of a run says that it has read."""
+    found = re.search(r"Read\s*(\d+)", run.inner_text())
+    assert found, run.inner_text()
+    return int(found.group(1))
 
 
 def test_3_files_and_zips_are_dropped_in(page, tmp_path: Path, look):
@@ -184,7 +227,10 @@ def test_7_the_answer_streams_cites_and_opens_the_source_at_the_passage(page, ve
     assert body.locator("a[href^='https://evil']").count() == 0
     chip = body.locator(".cite").first
     chip.hover()
-    expect(page.locator("#citation-card")).to_contain_text(re.compile("sick", re.I))
+    card = page.locator("#citation-card")
+    for words in ("Sick leave", "Handbook / leave / sick-leave.md", "Changed", "Has “hours”"):
+        expect(card).to_contain_text(words)
+    expect(card.locator(".source-said")).to_have_text("You may request up to 240 hours of advanced sick leave.")
     look(page, "answer")
     chip.click()
     page.keyboard.press("Enter")
@@ -193,7 +239,7 @@ def test_7_the_answer_streams_cites_and_opens_the_source_at_the_passage(page, ve
     look(page, "document-cited")
 
 
-def test_8_stop_reload_ask_again_edit_and_thumbs(page, vendor, look):
+def test_8_stop_reload_ask_again_edit_and_thumbs(page, vendor, admin, look):
     vendor.script = Script(text="Slowly does it, " * 200, delay=0.05)
     page.goto("/w/demo/assistants/leave-helper/")
     ask(page, "What is said of sick leave?")
@@ -201,12 +247,20 @@ def test_8_stop_reload_ask_again_edit_and_thumbs(page, vendor, look):
     expect(answer(page).locator(".answer-body")).to_contain_text("Slowly does it", timeout=30_000)
     page.reload()
     expect(answer(page).locator(".answer-body")).to_contain_text("Slowly does it")
-    before = len(answer(page).locator(".answer-body").inner_text())
-    page.wait_for_timeout(700)
-    assert len(answer(page).locator(".answer-body").inner_text()) > before, "the answer goes on after a reload"
+    second = admin.new_page()
+    second.goto(page.url)
+    for tab in (page, second):
+        body = answer(tab).locator(".answer-body")
+        expect(body).to_contain_text("Slowly does it")
+        before = len(body.inner_text())
+        tab.wait_for_timeout(700)
+        assert len(body.inner_text()) > before, "the answer goes on after a reload, and in a second tab"
+        expect(answer(tab)).to_have_attribute("data-status", "running")
     look(page, "answer-streaming")
     page.get_by_label("Your question").last.press("Escape")
-    expect(answer(page)).to_have_attribute("data-status", "stopped")
+    for tab in (page, second):
+        expect(answer(tab)).to_have_attribute("data-status", "stopped")
+    second.close()
     kept = answer(page).locator(".answer-body").inner_text()
     page.reload()
     assert answer(page).locator(".answer-body").inner_text().strip() == kept.strip()
@@ -243,7 +297,7 @@ def test_9_a_vendor_that_fails_is_told_in_words_and_can_be_tried_again(page, ven
 
 
 def test_10_a_colleague_joins_sees_what_a_member_may_see_and_reads_a_shared_conversation(
-    page, portal, chromium, vendor, look
+    page, portal, chromium, vendor, folder: Path, look
 ):
     page.goto("/w/demo/people/")
     page.get_by_role("button", name="Invite").first.click()
@@ -280,22 +334,94 @@ def test_10_a_colleague_joins_sees_what_a_member_may_see_and_reads_a_shared_conv
     for path in ("/w/demo/govern/", "/w/demo/data/new/"):
         assert colleague.goto(path).status in (403, 404)
     assert colleague.goto("/w/elsewhere/").status == 404
+
+    for_the_board_alone(portal, folder / "board")
+    vendor.script = Script(text="\n\n".join(f"Fact number {n} [{n}]." for n in range(1, 9)))
+    page.goto("/w/demo/")
+    ask(page, "How many people of the shipyard will be laid off?")
+    finished(page)
+    swan = page.locator("[data-sources] .source", has_text="Project Swan").first
+    secret = swan.get_attribute("data-n")
+    assert colleague.goto(page.url).status == 404
+    page.locator("[data-answer-menu]").last.click()
+    page.locator("#answer-menu").get_by_role("button", name="Share").click()
+    page.get_by_label("People, by e-mail").fill("colleague@example.com")
+    page.locator("#share").get_by_role("button", name="Save").click()
+    expect(page.locator("#share")).to_be_hidden()
+    colleague.goto(page.url)
+    shown = answer(colleague).locator(".answer-body")
+    expect(shown).to_contain_text("Withheld")
+    expect(shown).not_to_contain_text(f"Fact number {secret} ")
+    expect(shown.locator(".cite")).to_have_count(7)
+    expect(colleague.locator("[data-sources] .source", has_text="Withheld")).to_have_count(1)
+    assert "Swan" not in colleague.content()
+    look(colleague, "answer-withheld")
     context.close()
 
 
-def test_11_the_keyboard_alone_suffices(page):
-    page.goto("/w/demo/data/")
-    page.keyboard.press("n")
-    expect(page).to_have_url(re.compile("/w/demo/$"))
-    expect(page.get_by_label("Your question").last).to_be_focused()
-    page.keyboard.type("@leave")
-    page.keyboard.press("Enter")
-    page.keyboard.type(" How many hours of sick leave?")
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("/w/demo/c/"))
+def for_the_board_alone(portal: Portal, folder: Path) -> None:
+    """A folder that only the admin may read, synced to its end."""
+    with portal.client() as api:
+        me = api.get("me/").json()["user"]["id"]
+        space = api.post("spaces/", json={"name": "Board", "kind": "restricted", "members": [me]}).json()["id"]
+        asked = {"kind": "folder", "name": "Board papers", "config": {"path": str(folder)}, "spaces": [space]}
+        source = api.post("data-sources/", json=asked).json()["id"]
+        for _ in range(300):
+            run = api.get(f"data-sources/{source}/").json()["last_run"]
+            if run and run["state"] == "done":
+                return
+            time.sleep(0.1)
+    raise AssertionError(run)
+
+
+def test_11_the_keyboard_alone_suffices(page, vendor):
+    vendor.script = Script(text=WRITTEN)
+    ask_by_keyboard(page, "How many hours of sick leave?")
     finished(page)
+    tab_to(page, ".answer-body .cite")
+    expect(page.locator("#citation-card")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/documents/"))
+    expect(page.locator("mark", has_text="advanced sick leave").first).to_be_in_viewport()
+
+    vendor.script = Script(text="Slowly does it, " * 200, delay=0.05)
+    ask_by_keyboard(page, "What is said of sick leave?")
+    expect(answer(page).locator(".answer-body")).to_contain_text("Slowly does it")
+    page.keyboard.press("Escape")
+    expect(answer(page)).to_have_attribute("data-status", "stopped")
+    tab_to(page, ".composer [name=content]")
+    page.keyboard.press("ArrowUp")
+    edited = page.locator("[data-edit] textarea").last
+    expect(edited).to_be_focused()
+    expect(edited).to_have_value("@leave-helper What is said of sick leave?")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Your question").last).to_be_focused()
+
     page.keyboard.press("Control+k")
     page.keyboard.type("Handbook")
     page.wait_for_timeout(600)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/w/demo/data/"))
+
+
+def ask_by_keyboard(page: Page, question: str) -> None:
+    """Begin a conversation with the assistant of the story, without a mouse."""
+    page.goto("/w/demo/data/")
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile("/w/demo/$"))
+    expect(page.get_by_label("Your question").last).to_be_focused()
+    page.keyboard.type("@leave")
+    expect(page.locator(".completion [role=option]", has_text="Leave helper")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.type(question)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/w/demo/c/"))
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Go on by Tab until something of this kind has the focus, as a person would."""
+    for _ in range(120):
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not come to {selector}.")

@@ -56,6 +56,9 @@ def test_a_source_is_renamed_scheduled_and_deleted_with_what_will_be_lost(cast, 
     page = f"{BASE}datasource/{source.pk}/"
     html = admin.get(f"{page}change/").content.decode()
     assert "Sync now" in html
+    refused = admin.post(f"{page}change/", {"name": "Rules", "schedule": "daily"})
+    assert (refused.status_code, "takes one of off" in refused.content.decode()) == (200, True)
+    DataSource.objects.filter(pk=source.pk).update(kind="folder")
     assert admin.post(f"{page}change/", {"name": "Rules", "schedule": "daily"}).status_code == 302
     source.refresh_from_db()
     assert (source.name, source.schedule) == ("Rules", "daily")

@@ -5,7 +5,7 @@ from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from datasources import reading
-from datasources.models import DataSource, Grant, SyncRun
+from datasources.models import DataSource, Grant, Node, SyncRun
 from datasources.sync import sync_source
 from portal.models import AuditEvent, Space
 from tests import factories
@@ -251,3 +251,50 @@ async def test_an_index_that_does_not_answer_is_a_503(cast, monkeypatch):
     monkeypatch.setattr(search, "search_passages", down)
     text = await sync_to_async(key)(cast.member, *ALL)
     problem(await AsyncCaller("acme", text).post("search/", {"query": "x"}), 503, "index_unavailable")
+
+
+def test_files_are_listed_and_taken_out(cast, embedder):
+    call = Caller(cast.builder)
+    source = call.post("data-sources/", {"kind": "upload", "name": "Uploads"}).json()
+    at = f"data-sources/{source['id']}/"
+    call.upload(f"{at}documents/", files=[SimpleUploadedFile(n, b"# Text") for n in ("b.md", "a.md")], path="hr")
+    sync_source(SyncRun.objects.get())
+    rows = call.get(f"{at}files/").json()["results"]
+    assert [row["path"] for row in rows] == ["hr/a.md", "hr/b.md"]
+    assert [row["path"] for row in call.get(f"{at}files/", q="b.m").json()["results"]] == ["hr/b.md"]
+    for who, code in ((cast.member, 403), (cast.outsider, 404)):
+        other = Caller(who, slug="acme")
+        assert other.get(f"{at}files/").status_code == code
+        assert other.delete(f"{at}files/{rows[0]['id']}/").status_code == code
+    assert call.delete(f"{at}files/{rows[0]['id']}/").status_code == 204
+    assert call.delete(f"{at}files/{rows[0]['id']}/").status_code == 404
+    sync_source(SyncRun.objects.exclude(state="done").get())
+    assert sorted(Node.objects.values_list("path", flat=True)) == ["hr", "hr / b.md"]
+
+
+def test_what_failed_is_read_again_by_state_name_or_folder(cast, place, source):
+    folder = factories.node(source, "hr")
+    names = ("hr/a", "hr/b", "c", "d")
+    nodes = {name: factories.node(source, name, parent=folder if "/" in name else None, text="x") for name in names}
+    for name, status in (("hr/a", "failed"), ("hr/b", "skipped"), ("c", "failed")):
+        Node.objects.filter(pk=nodes[name].pk).update(status=status, version="1", fetched_version="1")
+    call, at = Caller(cast.admin), f"data-sources/{source.pk}/nodes/retry/"
+
+    def retried(**asked):
+        answer = call.post(at, asked)
+        if answer.status_code != 202:
+            return answer.status_code
+        run = SyncRun.objects.get(pk=answer.json()["id"])
+        run.source.runs.all().delete()
+        return run.trigger, sorted(name for name, node in nodes.items() if node.pk in run.only)
+
+    assert retried() == ("retry", ["c", "hr/a", "hr/b"])
+    assert retried(status="failed") == ("retry", ["c", "hr/a"])
+    assert retried(nodes=[str(folder.pk)]) == ("retry", ["hr/a", "hr/b"])
+    assert retried(nodes=[str(nodes["hr/b"].pk), str(nodes["d"].pk)]) == ("retry", ["hr/b"])
+    assert retried(q="c") == ("retry", ["c"])
+    assert retried(q="nothing") == 400
+    assert retried(nodes=[str(nodes["d"].pk)]) == 400
+    assert retried(status="indexed") == 400
+    assert Caller(cast.member).post(at, {}).status_code == 403
+    assert Caller(cast.outsider, slug="acme").post(at, {}).status_code == 404

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from datasources import connecting, offering, sources
-from datasources.connectors.base import ConnectorError
+from datasources.connectors.base import Chosen, ConnectorError, Estimate
 from datasources.models import DataSource, Level, Node, Selection, node_id
 from datasources.oauth import secret_of
 from portal.models import AuditEvent, Credential, Space
@@ -280,6 +281,47 @@ def test_the_admin_names_the_kind_and_does_not_enter_its_secret(cast, as_, draft
         credentials.remove_credential(draft.credential, by=cast.admin.user)
 
 
+@pytest.fixture
+def depths(wiki, monkeypatch):  # noqa: F811
+    """How many transactions are open each time that the place is asked, beside those of the test."""
+    found, outside, asked = [], len(connection.atomic_blocks), wiki._ask
+
+    def ask(self, what):
+        found.append(len(connection.atomic_blocks) - outside)
+        asked(self, what)
+
+    monkeypatch.setattr(wiki, "_ask", ask)
+    return found
+
+
+def asks(source):
+    """A choice for which the place has to be asked."""
+    list(sources.connector_for(source).children("hr"))
+    return [Chosen("hr")]
+
+
+@pytest.mark.parametrize("way", [connecting.begin, connecting.connect])
+def test_a_place_is_asked_while_no_transaction_is_open(cast, depths, way):
+    entered = connecting.read_entered("wiki", config={}, auth="token", fields={"token": TOKEN})
+    made = {"workspace": cast.workspace, "by": cast.builder.user, "kind": "wiki", "name": "Wiki", "entered": entered}
+    source = way(**made, choose=asks)
+    assert depths == [0, 0], "tested, and asked for what was chosen"
+    assert source.selections.get().node == node_id(source.pk, "hr")
+    assert secret_of(DataSource.objects.get().credential)["token"] == TOKEN
+
+
+def test_connecting_at_once_keeps_all_or_nothing(cast, wiki):  # noqa: F811
+    entered = connecting.read_entered("wiki", config={}, auth="token", fields={"token": TOKEN})
+    made = {"workspace": cast.workspace, "by": cast.builder.user, "kind": "wiki", "name": "Wiki", "entered": entered}
+    nowhere = {Space.objects.get(workspace=cast.workspace, name="Company").pk: [node_id(cast.workspace.pk, "other")]}
+    with pytest.raises(ValidationError, match="no longer in this source"):
+        connecting.connect(**made, share=lambda source: (nowhere, ()))
+    with pytest.raises(ValidationError, match="at least one space"):
+        connecting.connect(**made, spaces=[])
+    assert not DataSource.objects.exists()
+    assert not Credential.objects.exists()
+
+
 # ---- Drafts --------------------------------------------------------------------------------------------------------
 
 
@@ -509,12 +551,20 @@ def test_a_choice_that_changes_takes_out_and_brings_in_only_the_difference(cast,
     assert draft.runs.count() == 1
 
 
-def test_the_estimate_is_in_words_and_a_failure_too(cast, as_, draft):
+def test_the_estimate_is_in_words_and_a_failure_too(cast, as_, draft, monkeypatch):
     client = as_("builder")
     shown = client.get(url("data_estimate", draft.pk)).content.decode()
     assert "~120" in shown
     assert "~600" in shown
-    assert "about 40 s on this machine" in shown
+    assert "about 40 s, with the model on this machine" in shown
+    with monkeypatch.context() as patched:
+        patched.setattr(Wiki, "estimate", lambda self, chosen: Estimate(3, 400_000, exact=False, text=4000))
+        assert '<div class="figure">~5</div>' in client.get(url("data_estimate", draft.pk)).content.decode()
+        patched.setattr(Wiki, "estimate", lambda self, chosen: Estimate(0, exact=False, untold="It has to be joined."))
+        shown = client.get(url("data_estimate", draft.pk)).content.decode()
+        assert "told yet" in shown
+        assert "It has to be joined." in shown
+        assert "nothing to bring in" not in shown
     Wiki.break_with = ConnectorError("The wiki has a fault of its own just now")
     shown = client.get(url("data_estimate", draft.pk)).content.decode()
     assert "fault of its own" in shown
@@ -524,10 +574,70 @@ def test_the_estimate_is_in_words_and_a_failure_too(cast, as_, draft):
 def test_mirroring_is_asked_for_where_the_place_can(cast, as_, draft):
     company = Space.objects.get(workspace=cast.workspace, name="Company")
     client = as_("builder")
-    assert "Only for who may read it there" in client.get(url("data_finish", draft.pk)).content.decode()
+    assert "Only for those who may read it there" in client.get(url("data_finish", draft.pk)).content.decode()
     client.post(
         url("data_finish", draft.pk), {"name": "W", "spaces": [company.pk], "schedule": "hourly", "mirror": "on"}
     )
     draft.refresh_from_db()
     assert draft.mirror
     assert client.get(url("data_finish", draft.pk)).status_code == 404
+
+
+# ---- Who sees which part, from the first minute ------------------------------------------------------------------
+
+
+def finishing(spaces, **parts):
+    """The form of the last step; ``parts``: by the number of the space in ``spaces``, what of it alone."""
+    form = {"name": "W", "spaces": [space.pk for space in spaces], "schedule": "daily"}
+    for number, space in enumerate(spaces):
+        part = parts.get(f"of_{number}")
+        form[f"sees-{space.pk}"] = "all" if part is None else "part"
+        form[f"part-{space.pk}"] = part or []
+    return form
+
+
+def test_one_connection_is_given_in_parts_before_anything_came_in(cast, as_, draft):
+    read(draft)
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    leads = factories.space(cast.workspace, cast.builder, name="Leadership")
+    client = as_("builder")
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "hr"), at(draft, "it")])})
+    shown = client.get(url("data_finish", draft.pk)).content.decode()
+    assert f'name="part-{company.pk}" value="{at(draft, "hr")}"' in shown
+    assert "Only these, and what is below them" in shown
+    form = finishing([company, leads], of_0=[at(draft, "hr")], of_1=[at(draft, "hr"), at(draft, "it")])
+    client.post(url("data_finish", draft.pk), form)
+    grants = {grant.space: [str(key) for key in grant.parents_in] for grant in draft.grants.select_related("space")}
+    assert {space: set(keys) for space, keys in grants.items()} == {
+        company: {at(draft, "hr")},
+        leads: {at(draft, "hr"), at(draft, "it")},
+    }
+    for name in ("hr", "it"):
+        factories.node(draft, f"{name}/page", parent=factories.node(draft, name), text="Text.")
+    readable = Node.objects.readable_by(cast.member).values_list("external_id", flat=True)
+    assert set(readable) == {"hr", "hr/page"}
+    assert Node.objects.readable_by(cast.builder).count() == 4
+
+
+def test_a_part_that_is_none_or_was_not_offered_is_refused(cast, as_, draft):
+    read(draft)
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    client = as_("builder")
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "hr"), at(draft, "it")])})
+    for part in ([], [at(draft, "home")], ["nonsense"]):
+        answer = client.post(url("data_finish", draft.pk), finishing([company], of_0=part))
+        assert answer.status_code == 422
+        assert "Tick what Company may see" in answer.content.decode()
+    draft.refresh_from_db()
+    assert (draft.state, draft.grants.count()) == ("draft", 0)
+
+
+def test_of_everything_the_top_level_is_offered_in_parts_and_of_one_thing_nothing(as_, draft):
+    read(draft)
+    client = as_("builder")
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, None, [at(draft, "it")])})
+    shown = client.get(url("data_finish", draft.pk)).content.decode()
+    assert f'value="{at(draft, "hr")}"' in shown
+    assert f'value="{at(draft, "it")}"' not in shown
+    client.post(url("data_choose", draft.pk), {"choice": ticks(draft, [at(draft, "hr")])})
+    assert "Only these" not in client.get(url("data_finish", draft.pk)).content.decode()

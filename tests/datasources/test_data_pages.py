@@ -1,13 +1,16 @@
 """The pages of sources, by the cast."""
 
 import json
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from datasources.models import DataSource, Grant, Node, RunItem, SyncRun, UploadedFile
+from datasources.models import DataSource, Grant, Node, RunItem, SyncRun, Table, UploadedFile
 from datasources.views import source as source_pages
 from portal.models import AuditEvent, Space
 from tests import factories
@@ -44,6 +47,21 @@ def as_(cast, client):
         return client
 
     return sign_in
+
+
+def test_no_page_loads_how_far_a_listing_came(as_, handbook):
+    """A cursor may be megabytes, and only workers read it: neither the source's own nor the one of a run."""
+    run = SyncRun.objects.create(source=handbook, state="syncing", discovered=3, held={"documents": 1, "of": 2})
+    sick = Node.objects.get(external_id="leave/sick.md")
+    columns = [{"name": "a", "type": "VARCHAR", "samples": []}]
+    Table.objects.create(id=sick.pk, node=sick, columns=columns, rows=1, stored="none", content_hash="x")
+    client = as_("admin")
+    pages = [url(f"data_source{page}", handbook.pk) for page in ("", "_run", "_runs", "_access", "_used", "_settings")]
+    pages += [url("data"), url("document", sick.pk), url("tables"), url("data_source_run_account", handbook.pk, run.pk)]
+    pages += [f"/w/acme/govern/datasources/{name}/" for name in ("datasource", "syncrun", "grant", "table")]
+    with CaptureQueriesContext(connection) as asked:
+        assert [client.get(page).status_code for page in pages] == [200] * len(pages)
+    assert not [query["sql"][:200] for query in asked.captured_queries if '"cursor"' in query["sql"]]
 
 
 # ---- The list ------------------------------------------------------------------------------------------------------
@@ -154,7 +172,7 @@ def test_who_may_see_a_part_sees_that_part_of_the_tree(cast, as_, handbook):
 
 def test_what_failed_is_retried_as_filtered(as_, handbook):
     client = as_("admin")
-    assert "Retry these 1" in client.get(url("data_source", handbook.pk) + "?state=failed").content.decode()
+    assert "Retry this one" in client.get(url("data_source", handbook.pk) + "?state=failed").content.decode()
     client.post(url("data_source_retry", handbook.pk), {"state": "failed", "q": ""}, **HTMX)
     run = handbook.runs.get()
     assert run.trigger == "retry"
@@ -300,6 +318,12 @@ def test_deleting_says_what_is_lost_and_wants_the_name(as_, handbook):
     client = as_("admin")
     page = client.get(url("data_source_delete", handbook.pk), **HTMX).content.decode()
     assert "<strong>2</strong> documents" in page
+    assert "tables with" not in page
+    for number in range(2):
+        sheet = handbook.nodes.get(external_id="leave/sick.md")
+        Table.objects.create(id=uuid4(), node=sheet, position=number, rows=600, stored=f"{number}.parquet")
+    page = client.get(url("data_source_delete", handbook.pk), **HTMX).content.decode()
+    assert "<strong>2</strong> tables with 1\u202f200 rows" in page
     assert "<strong>Company</strong>" in page
     assert client.post(url("data_source_delete", handbook.pk), {"name": "Hand"}).status_code == 422
     client.post(url("data_source_delete", handbook.pk), {"name": "Handbook"})
@@ -320,6 +344,31 @@ def test_files_come_in_with_their_folders_and_go_out_again(as_, handbook):
     assert "trip/notes/day 1.md" in client.get(address, {"path": "trip/notes/day 1.md"}, **HTMX).content.decode()
     client.post(address, {"path": "trip/notes/day 1.md"})
     assert not UploadedFile.objects.exists()
+
+
+def test_what_programs_write_is_named_and_started_and_says_where_to_write(as_, cast, settings):
+    settings.BASE_URL = "https://atrium.acme.example"
+    client, company = as_("admin"), Space.objects.get(workspace=cast.workspace, name="Company")
+    way = url("data_new") + "?kind=api"
+    assert "Test connection" not in client.get(way).content.decode()
+    client.post(way, {"name": "Canteen", "spaces": [company.pk]})
+    source = DataSource.objects.get(kind="api")
+    assert source.state == "new"
+    where = f"https://atrium.acme.example/api/v1/workspaces/acme/data-sources/{source.pk}/items/"
+    for name in ("data_source", "data_source_settings"):
+        assert where in client.get(url(name, source.pk)).content.decode()
+    # Programs begin when they like: the card looks for that, and leaves what somebody may be copying alone.
+    card = client.get(url("data_source_run", source.pk))
+    assert 'hx-trigger="every 3s"' in card.content.decode()
+    assert "Nothing written yet" in card.content.decode()
+    assert "HX-Trigger" not in card
+    DataSource.objects.update(last_synced=timezone.now())
+    card = client.get(url("data_source_run", source.pk))
+    assert "hx-trigger" not in card.content.decode()
+    assert card["HX-Trigger"] == "run-ended"
+    factories.node(source, "hours", text="The canteen opens at noon.")
+    assert where not in client.get(url("data_source", source.pk)).content.decode()
+    assert where not in as_("member").get(url("data_source", source.pk)).content.decode()
 
 
 def test_a_file_that_can_not_be_taken_is_told_in_a_sentence(as_, handbook, settings):
@@ -362,3 +411,17 @@ def test_outsiders_find_nothing(as_, handbook):
         reverse("document", args=["umbra", node.pk]),
     ):
         assert client.get(address).status_code == 404, address
+
+
+def test_a_fragment_that_a_script_fetches_asks_for_nothing_of_the_frame(cast, client, handbook):
+    client.force_login(cast.member.user)
+
+    def asked(address: str, **headers: str) -> str:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address, **headers).status_code == 200
+        return " ".join(query["sql"] for query in queries)
+
+    frame = ("assistants_conversation", "assistants_favourite", "portal_notice")
+    page, level = asked(url("data_source", handbook.pk)), asked(url("data_source_tree", handbook.pk))
+    assert all(table in page for table in frame)
+    assert not any(table in level for table in frame)

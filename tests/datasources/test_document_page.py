@@ -80,6 +80,13 @@ def test_it_says_where_it_is_and_who_can_read_it_and_why(reader, node):
     assert 'href="https://wiki.example/krank"' in page
 
 
+def test_the_rail_marks_data(reader, node):
+    marked = re.findall(
+        r'<a class="rail-link"[^>]*title="(\w+)" aria-current="page"', reader.get(address(node)).content.decode()
+    )
+    assert marked == ["Data"]
+
+
 def test_an_address_that_is_no_web_address_is_no_link(reader, node):
     type(node).objects.filter(pk=node.pk).update(url="javascript:alert(1)")
     assert "javascript:" not in reader.get(address(node)).content.decode()

@@ -249,6 +249,22 @@ def test_what_is_too_large_or_no_text_is_refused_before_it_is_read(place: Disk) 
         assert caught.value.skip
 
 
+def test_an_estimate_leaves_out_what_is_refused_by_name_and_knows_that_a_pdf_is_not_all_text(place: Disk) -> None:
+    place.around = Around(place.around.archives, place.around.folder_roots, limits=Limits(file_bytes=100_000))
+    for name, size in (
+        ("a.md", 1000),
+        ("b.pdf", 100_000),
+        ("photo.jpg", 90_000),
+        ("film.mp4", 9),
+        ("huge.md", 100_001),
+    ):
+        place.write(name, b"x" * size)
+    told = place.connector().estimate(ALL)
+    assert (told.documents, told.bytes, told.exact) == (2, 101_000, True)
+    assert told.text is not None
+    assert 2000 < told.text < 12_000
+
+
 def test_an_estimate_that_met_an_archive_is_not_exact(place: Disk) -> None:
     place.write("a.zip", zipped({"one.md": b"# One"}))
     assert not place.connector().estimate(ALL).exact

@@ -180,7 +180,7 @@ def test_groups_that_nothing_names_are_forgotten(drive, source):
 
 def test_switched_on_nobody_reads_until_it_was_told_and_off_grants_alone_decide(drive, cast, source, monkeypatch):
     monkeypatch.setitem(registry.CONNECTORS, "fake", replace(drive.about, mirrors=True))
-    update_source(source, by=None, mirror=False)
+    source = update_source(source, by=None, mirror=False)
     sync_source(source.runs.get(state="queued"))
     assert len(read(cast.admin)) == 4
     assert not Node.objects.exclude(readers=None).exists()
@@ -205,6 +205,16 @@ def test_tree_and_counts_show_what_is_readable_and_the_way_to_it(drive, cast, so
     assert names(cast.builder) == {"Board": (True, 1), "Hr": (False, 1), "open.md": (True, 0)}
     found = browsing.find(cast.member, source, "plans")
     assert (found.total, found.rows) == (0, [])
+
+
+def test_what_leads_only_to_what_is_being_removed_is_not_shown(drive, cast, source):
+    cast.builder.role = "member"
+    Node.objects.filter(external_id="Hr/leave.md").update(gone="agreed")
+    assert set(Node.objects.browsable_by(cast.builder).values_list("title", flat=True)) == {
+        "Board",
+        "plans.md",
+        "open.md",
+    }
 
 
 def test_a_granted_part_is_not_named_where_the_vendor_says_no(drive, cast, source):

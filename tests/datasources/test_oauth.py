@@ -13,6 +13,7 @@ from datasources.connectors.base import ConnectorError
 from datasources.models import DataSource
 from datasources.oauth import StoredTokens, secret_of
 from portal.models import AuditEvent, Credential
+from tests.callers import Caller
 from tests.datasources.places import wiki  # noqa: F401
 from tests.vendors.places.oauth import CLIENT_ID, CLIENT_SECRET, OAuthServer
 
@@ -82,8 +83,10 @@ def test_access_is_asked_for_given_and_kept(client, draft, vendor):
 
 def test_a_no_is_told_and_can_be_taken_back(client, draft, vendor):
     answer = client.get(sign_in(client, draft, vendor, yes=False))
-    assert answer.status_code == 200 or answer.status_code == 422
-    assert "not allowed at the vendor" in answer.content.decode()
+    # A page of its own: what is pressed there goes to the source, not to the address that the vendor sent somebody to.
+    assert answer["Location"] == url("data_connect", draft.pk)
+    assert "It was not allowed at Wiki." in client.get(answer["Location"]).content.decode()
+    assert "not allowed at" not in client.get(answer["Location"]).content.decode()
     assert not oauth.is_allowed(draft)
     assert client.get(sign_in(client, draft, vendor))["Location"] == url("data_choose", draft.pk)
 
@@ -110,7 +113,7 @@ def test_somebody_elses_draft_is_not_finished_by_me(client, cast, draft, vendor)
 def test_an_expired_code_is_told(client, draft, vendor):
     back = sign_in(client, draft, vendor)
     vendor.expire_codes()
-    assert "expired or was used already" in client.get(back).content.decode()
+    assert "expired or was used already" in client.get(back, follow=True).content.decode()
     assert not oauth.is_allowed(DataSource.objects.get())
 
 
@@ -119,20 +122,33 @@ def test_a_wrong_client_secret_is_told(client, draft, vendor):
         url("data_connect", draft.pk),
         {"auth": "oauth", "base_url": vendor.base_url, "oauth-client_id": CLIENT_ID, "oauth-client_secret": "wrong"},
     )
-    assert "does not know this client" in client.get(sign_in(client, draft, vendor)).content.decode()
+    assert "does not know this client" in client.get(sign_in(client, draft, vendor), follow=True).content.decode()
 
 
 def test_a_vendor_with_a_fault_is_told(client, draft, vendor):
     back = sign_in(client, draft, vendor)
     vendor.refuse(503)
-    assert "fault of its own" in client.get(back).content.decode()
+    assert "Wiki has a fault of its own" in client.get(back, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "Wiki sent no code back."),
+        ("&error=server_error&error_description=Come+later", "Wiki says: Come later."),
+    ],
+)
+def test_who_sends_somebody_back_without_access_is_named(client, draft, query, said):
+    client.get(url("data_sign_in", draft.pk))
+    state = next(iter(client.session[oauth.KEY]))
+    assert said in client.get(f"{url('data_oauth')}?state={state}{query}", follow=True).content.decode()
 
 
 def test_the_way_takes_an_hour_at_most(client, draft, vendor, monkeypatch):
     back = sign_in(client, draft, vendor)
     now = time.time()
     monkeypatch.setattr("datasources.oauth.time.time", lambda: now + 4000)
-    assert "longer than an hour" in client.get(back).content.decode()
+    assert "longer than an hour" in client.get(back, follow=True).content.decode()
 
 
 def test_it_is_not_started_without_access(client, cast, draft):
@@ -147,7 +163,7 @@ def test_it_is_not_started_without_access(client, cast, draft):
 def test_the_token_address_obeys_the_operator(client, draft, vendor, settings):
     back = sign_in(client, draft, vendor)
     settings.PRIVATE_HOSTS = []
-    assert "ATRIUM_PRIVATE_HOSTS" in client.get(back).content.decode()
+    assert "ATRIUM_PRIVATE_HOSTS" in client.get(back, follow=True).content.decode()
     assert [path for _, path in vendor.requests if path == "/oauth/token"] == []
 
 
@@ -233,6 +249,26 @@ def test_a_connector_gets_tokens_that_it_may_renew(allowed, vendor, cast):
     entered = connecting.sources.check_connection(DataSource.objects.select_related("workspace", "credential").get())
     assert "The wiki answers" in entered
     assert vendor.refreshed == 1
+
+
+def test_a_source_whose_access_ended_is_tried_with_other_settings_and_changed(client, allowed, vendor, cast):
+    """The trial renews the access that is kept, and the change does not write the spent refresh token back over it."""
+    call, at = Caller(cast.builder), f"data-sources/{allowed.pk}/"
+    settings = {**allowed.config, "drafts": True}
+    for send, path in ((call.post, f"{at}test/"), (call.patch, at)):
+        credential = Credential.objects.get()
+        oauth.keep(credential, {**secret_of(credential), "expires_at": 1})
+        credential.save()
+        before, renewed = secret_of(credential)["refresh_token"], vendor.refreshed
+        answer = send(path, {"config": settings})
+        assert answer.status_code == 200, answer.content
+        assert vendor.refreshed == renewed + 1
+        kept = secret_of(Credential.objects.get())
+        assert kept["refresh_token"] != before
+        assert kept["refresh_token"] in vendor.refresh
+    allowed.refresh_from_db()
+    assert allowed.config["drafts"] is True
+    assert Credential.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

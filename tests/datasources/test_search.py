@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
@@ -173,6 +173,20 @@ def test_one_document_cannot_fill_the_list():
     ranking.append(chunk(0, 0, "other", score=0.1, node=OTHER))
     results = choose(ranking, limit=8, per_document=3, tokens=1000)
     assert [result.node for result in results] == [DOCUMENT] * 3 + [OTHER]
+
+
+def test_copies_of_a_document_do_not_crowd_out_the_others():
+    ranking = [
+        chunk(0, 0, "the same", score=0.9),
+        chunk(0, 0, "the same", score=0.9, node=OTHER),
+        chunk(1, 500, "only here", score=0.8, node=OTHER),
+    ]
+    assert [(r.node, r.text) for r in choose(ranking, limit=8, per_document=3, tokens=1000)] == [
+        (DOCUMENT, "the same"),
+        (OTHER, "only here"),
+    ]
+    retitled = [ranking[0], replace(ranking[1], title="Another case")]
+    assert len(choose(retitled, limit=8, per_document=3, tokens=1000)) == 2
 
 
 def test_the_budget_passes_over_what_does_not_fit_but_keeps_the_best():

@@ -9,17 +9,17 @@ import pytest
 from django.db.models import Sum
 from django.utils import timezone
 
-from datasources.connectors.base import ConnectorError, NodeError
+from datasources.connectors.base import Complete, ConnectorError, NodeError, Skipped, Upsert
 from datasources.models import DataSource, Node, RunItem, SyncRun
 from datasources.retrieval.edge_client import EdgeHandle
 from datasources.retrieval.types import IndexUnavailable
-from datasources.sources import request_sync, retry_failed
+from datasources.sources import request_sync, retry_failed, retry_nodes
 from datasources.sync import sync_source
 from portal import events
 from portal.models import Credential, Spending, UsageRecord, Workspace
 from portal.providers.errors import ProviderError
 from portal.spending.budgets import change_budget, create_budget
-from tests.datasources.syncing import account, assert_exact, synced
+from tests.datasources.syncing import account, assert_exact, file_node, synced
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +56,36 @@ def test_one_bad_document_fails_with_its_reason_and_can_be_retried(source, place
     retry.refresh_from_db()
     assert (retry.state, account(retry)) == ("done", {"discovered": 1, "indexed": 1})
     assert place.fetched == ["a.md"]
+    assert_exact(source, embedder.space)
+
+
+def test_what_the_listing_leaves_out_is_not_read_by_a_retry_but_listed_anew(source, place, embedder, cast):
+    """Its text may be for few at the vendor; only the connector's listing can say that it may come in."""
+    closed, told = file_node("closed.md", "For few."), [Upsert(file_node("a.md", "Text a."))]
+    place.files = {"a.md": "Text a.", "closed.md": "For few."}
+    place.script = [*told, Skipped(closed, "Only some people see it there"), Complete(None)]
+    synced(source)
+    place.fetched.clear()
+    again = retry_nodes(source, source.nodes.filter(status="skipped"), by=cast.admin.user)
+    sync_source(again)
+    assert place.fetched == []
+    assert Node.objects.get(external_id="closed.md").status == "skipped"
+    place.script = [*told, Upsert(closed), Complete(None)]
+    sync_source(retry_nodes(source, source.nodes.filter(status="skipped"), by=cast.admin.user))
+    assert place.fetched == ["closed.md"]
+    assert Node.objects.get(external_id="closed.md").status == "indexed"
+
+
+def test_what_is_retried_while_a_run_is_open_is_read_after_it(source, place, embedder, cast):
+    place.files = {"a.md": "Text a.", "b.md": "Text b.", "c.md": "Text c."}
+    place.errors = {"b.md": [NodeError("A drawing", skip=True)], "c.md": [NodeError("Locked")]}
+    first = synced(source)
+    open_run = request_sync(source, by=None, trigger="retry", only=[Node.objects.get(external_id="a.md").pk])
+    skipped = retry_nodes(source, source.nodes.filter(status="skipped"), by=cast.admin.user)
+    assert {skipped.pk, retry_failed(first, by=cast.admin.user).pk} == {open_run.pk}
+    while (run := source.runs.filter(state="queued").first()) is not None:
+        sync_source(run)
+    assert set(source.nodes.values_list("status", flat=True)) == {"indexed"}
     assert_exact(source, embedder.space)
 
 

@@ -44,7 +44,8 @@ def test_a_source_that_keeps_failing_waits_longer_each_time(source, place):
         fails(source)
         waits.append(circuit_of(source).until - timezone.now())
     for wait, minutes in zip(waits, (5, 10, 20), strict=True):
-        assert timedelta(minutes=minutes - 1) < wait <= timedelta(minutes=minutes)
+        assert timedelta(minutes=minutes - 1) < wait <= timedelta(minutes=minutes * 1.25)
+    assert len({circuit_of(source).until for _ in range(5)}) > 1, "many sources would be tried again at one moment"
     fails(source, 12)
     assert circuit_of(source).until - timezone.now() < timedelta(hours=12, minutes=1)
 
@@ -175,6 +176,11 @@ def test_progress_is_said_in_words(source):
     assert health(source, run).words == "Slack says wait; it goes on in 20 min"
 
 
+def test_a_source_whose_first_sync_was_stopped_says_so_once_something_is_in(source):
+    assert health(source, None).words == "Not synced yet"
+    assert health(source, None, documents=42).words == "Not read to its end yet"
+
+
 def test_what_a_run_could_not_do_is_shown_with_the_source(source):
     source.last_synced, source.state, source.state_detail = timezone.now(), "ok", "A group could not be read."
     assert health(source, None).words == "Last sync: A group could not be read."
@@ -186,7 +192,7 @@ def test_freshness_is_on_the_list_the_page_and_in_the_api(source, cast, client):
     DataSource.objects.update(last_synced=timezone.now(), state="ok")
     client.force_login(cast.member.user)
     words = "Changes are found after 40 s"
-    assert words in client.get(reverse("data", args=["acme"])).content.decode()
+    assert f">{words}<" in client.get(reverse("data", args=["acme"])).content.decode(), "in words, not as a title"
     assert words in client.get(reverse("data_source", args=["acme", source.pk])).content.decode()
     headers = {"authorization": f"Bearer {key(cast.member, 'read')}"}
     shown = client.get("/api/v1/workspaces/acme/data-sources/", headers=headers).json()["results"][0]

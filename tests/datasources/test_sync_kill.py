@@ -15,14 +15,22 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from datasources import reading
+from datasources import oauth, reading
+from datasources.connectors.around import Around
+from datasources.connectors.github.connector import GitHub
 from datasources.models import SyncRun
 from datasources.retrieval.edge_client import EdgeIndex
 from datasources.sources import request_sync
+from datasources.syncing.reading import extractor
+from portal.models import Credential
 from tests import factories
+from tests.contracts.documents import Seen
 from tests.datasources.syncing import account, assert_exact
 from tests.embedders import InstantEmbedder
+from tests.vendors.places.github import TOKEN, GitHubServer, fernholt
+from tests.vendors.places.loopback import Loopback
 
+SECRET = {"auth": "token", "token": TOKEN}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -57,6 +65,12 @@ class Killing:
             child.wait()
             return True
         return False
+
+    def kill_at_request(self, server: Loopback, number: int) -> bool:
+        """Kill the child as its n-th request to the vendor comes in; whether it came so far."""
+        child = self.child()
+        server.when(number, lambda: child.send_signal(signal.SIGKILL))
+        return child.wait(60) == -signal.SIGKILL
 
     def kill(self, times: int, longest: float, anew: Callable[[], None]) -> list[float]:
         """Kill so often, each at a random moment. A run that got to its end first is followed by one over what is new."""
@@ -108,6 +122,30 @@ def test_a_sync_that_is_killed_three_times_ends_exact(cast, tmp_path, monkeypatc
     run = killing.finish()
     assert run.state == "done", f"killed at {moments} s: {run.error}"
     assert run.discovered == 200 == run.indexed + run.unchanged
+    _assert_exact_in(vectors, monkeypatch, source, InstantEmbedder().space)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_of_a_vendor_that_is_killed_between_two_requests_ends_exact(cast, tmp_path, monkeypatch):
+    """In the middle of the fetching; a listing that is broken off anywhere is in each connector's contract."""
+    vectors = tmp_path / "vectors"
+    with fernholt(GitHubServer()) as server:
+        server.page_size = 2
+        whole = Seen().run(GitHub({"base_url": server.base_url}, SECRET, Around(extractor()))).documents()
+        listing = len(server.requests)
+        credential = Credential(workspace=cast.workspace, kind="github", name="GitHub", base_url=server.base_url)
+        oauth.keep(credential, SECRET)
+        credential.save()
+        config = {"base_url": server.base_url}
+        source = factories.source(cast.workspace, kind="github", config=config, credential=credential)
+        killing = Killing(source, request_sync(source, by=None), tmp_path, vectors)
+        killing.environment["ATRIUM_PRIVATE_HOSTS"] = "127.0.0.0/8"
+        assert killing.kill_at_request(server, listing + 3)
+        run = killing.finish()
+    assert run.state == "done", run.error
+    assert run.indexed + run.unchanged == len(whole)
+    found = set(source.nodes.filter(status="indexed").values_list("external_id", flat=True))
+    assert found == whole
     _assert_exact_in(vectors, monkeypatch, source, InstantEmbedder().space)
 
 

@@ -27,6 +27,25 @@ def test_a_first_sync_brings_everything_in(source, place, embedder):
     assert source.last_synced
 
 
+def test_a_slow_model_is_asked_for_what_takes_under_a_second_and_a_quick_one_for_much(
+    source, place, embedder, monkeypatch
+):
+    """Documents count once their call is through: with few of them, large calls would move the bar in few great steps."""
+    asked = []
+    ask = embedder.embed_documents
+    monkeypatch.setattr(embedder, "embed_documents", lambda texts: asked.append(len(texts)) or ask(texts))
+    place.files = {f"{n:03}.md": f"# Sheet {n}\n\nBarrels of herring: {n}." for n in range(40)}
+    embedder.seconds = 0.05
+    assert synced(source).indexed == 40 == sum(asked)
+    assert max(asked) <= 14
+    asked.clear()
+    embedder.seconds = 0.0
+    place.files = {"all.md": "\n\n".join(f"# Part {n}\n\n" + f"Herring of {n}. " * 40 for n in range(200))}
+    synced(source)
+    assert sum(asked) >= 200
+    assert len(asked) < sum(asked) / 16
+
+
 def test_a_second_sync_of_the_same_fetches_and_embeds_nothing(source, place, embedder):
     place.files = {"a.md": LONG, "b/c.md": "Text."}
     synced(source)

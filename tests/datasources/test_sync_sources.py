@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from datasources import erasing
+from datasources.choosing import choose, store
 from datasources.connectors import base
 from datasources.connectors.base import Chosen, ConnectorError
 from datasources.models import DataSource, Document, Grant, Node, SyncRun, UploadedFile
@@ -124,9 +126,9 @@ def test_a_folder_outside_the_allowed_roots_is_refused(cast, embedder, tmp_path)
 def test_another_config_or_choice_is_synced_anew(source, place, cast):
     DataSource.objects.filter(pk=source.pk).update(cursor={"at": 5})
     source.refresh_from_db()
-    update_source(source, by=cast.admin.user, name="Other", schedule="daily")
+    source = update_source(source, by=cast.admin.user, name="Other", schedule="daily")
     assert not source.runs.exists()
-    update_source(source, by=cast.admin.user, selection=[Chosen("a"), Chosen("b", include=False)])
+    choose(source, [Chosen("a"), Chosen("b", include=False)], by=cast.admin.user)
     assert source.runs.count() == 1
     assert [(line.external_id, line.include) for line in source.selections.order_by("external_id")] == [
         ("a", True),
@@ -136,8 +138,39 @@ def test_another_config_or_choice_is_synced_anew(source, place, cast):
     assert (source.name, source.schedule) == ("Other", "daily")
     assert source.runs.get().full
     assert source.next_run is not None
-    update_source(source, by=cast.admin.user, schedule="off")
-    assert source.next_run is None
+    assert update_source(source, by=cast.admin.user, schedule="off").next_run is None
+
+
+def test_two_edits_made_at_once_of_different_things_both_stay(source, cast):
+    DataSource.objects.update(config={"place": "here", "drafts": True})
+    one, other = DataSource.objects.get(), DataSource.objects.get()
+    DataSource.objects.update(state_detail="Something that a run wrote meanwhile")
+    update_source(one, by=None, name="Wiki of all", config={"place": "here", "drafts": True, "depth": 2})
+    update_source(other, by=None, schedule="daily", config={"place": "there"})
+    source.refresh_from_db()
+    assert (source.name, source.schedule, source.config) == ("Wiki of all", "daily", {"place": "there", "depth": 2})
+    assert source.state_detail == "Something that a run wrote meanwhile"
+
+
+def test_what_a_form_sends_along_as_it_was_takes_nothing_back(source, cast):
+    seen = DataSource.objects.get()
+    update_source(source, by=None, name="Wiki of all")
+    changed = update_source(seen, by=None, name=seen.name, schedule="daily", mirror=seen.mirror)
+    assert (changed.name, changed.schedule) == ("Wiki of all", "daily")
+    assert AuditEvent.objects.latest("id").after["name"] == "Wiki of all"
+
+
+def test_a_refused_edit_leaves_the_source_at_hand_as_it_is(source, cast):
+    with pytest.raises(ValidationError, match="takes one of"):
+        update_source(source, by=None, name="Other", schedule="weekly")
+    assert (source.name, source.schedule) == (DataSource.objects.get().name, "off")
+
+
+def test_a_source_that_is_deleted_meanwhile_is_not_changed(source, cast):
+    seen = DataSource.objects.get()
+    delete_source(source, by=None)
+    with pytest.raises(ValidationError, match="is being deleted"):
+        update_source(seen, by=None, name="Other")
 
 
 def test_the_cursor_of_a_complete_run_is_where_the_next_begins(source, place, embedder):
@@ -200,6 +233,28 @@ def test_a_zip_is_unfolded_and_removed_with_all_in_it(
     assert_exact(uploads, embedder.space)
 
 
+def test_a_file_that_was_taken_out_is_not_brought_back_by_a_choice(uploads, cast, embedder, files):
+    for path in ("hr/pay.md", "hr/leave.md", "it/vpn.md"):
+        handed(uploads, path)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("one.md", "# One\n\nFirst.")
+    zipped = handed(uploads, "out.zip", packed.getvalue())
+    handed(uploads, "kept.zip", packed.getvalue())
+    finished(uploads)
+    everywhere = set(Node.objects.values_list("external_id", flat=True))
+    assert "out.zip!/one.md" in everywhere
+    choose(uploads, [Chosen("it")], by=cast.admin.user)
+    remove_upload(UploadedFile.objects.get(path="hr/pay.md"), by=cast.admin.user)
+    remove_upload(zipped, by=cast.admin.user)
+    choose(uploads, [Chosen(None)], by=cast.admin.user)
+    left = everywhere - {"hr/pay.md", "out.zip", "out.zip!/one.md"}
+    assert set(Node.objects.readable_by(cast.member).values_list("external_id", flat=True)) == left
+    finished(uploads)
+    assert set(Node.objects.values_list("external_id", flat=True)) == left
+    assert_exact(uploads, embedder.space)
+
+
 def test_a_sync_never_removes_what_was_added_by_hand(uploads, embedder, files):
     for number in range(12):
         handed(uploads, f"{number}.md")
@@ -210,6 +265,15 @@ def test_a_sync_never_removes_what_was_added_by_hand(uploads, embedder, files):
     run = synced(uploads)
     assert run.removed == 0
     assert Node.objects.count() == UploadedFile.objects.count() == 12
+
+
+def test_what_is_handed_over_after_a_choice_that_takes_nothing_later_is_listed_and_stays_out(uploads, embedder, files):
+    store(uploads, [Chosen(None, future=False, options={"chosen_at": timezone.now().isoformat()})])
+    handed(uploads, "a.md")
+    finished(uploads)
+    handed(uploads, "b.md")
+    assert account(finished(uploads)) == {"discovered": 2, "unchanged": 1, "skipped": 1}
+    assert uploads.nodes.get(external_id="b.md").reason.startswith("Added after the choice")
 
 
 @pytest.mark.parametrize("path", ["", "..", "a/../../b", "/", "x" * 1001])
@@ -289,6 +353,14 @@ def test_choosing_another_model_embeds_all_sources_anew(source, place, cast, mon
     assert [(run.source, run.trigger) for run in runs] == [(source, "embedder")]
     cast.workspace.refresh_from_db()
     assert (cast.workspace.embedding_credential, cast.workspace.embedding_model) == (credential, "small")
+    # That it was tried is the vendor's work, too.
+    (tried,) = UsageRecord.objects.all()
+    assert (tried.purpose, tried.credential, tried.user, tried.input_tokens > 0) == (
+        "embed",
+        credential,
+        cast.admin.user,
+        True,
+    )
     foreign = Credential.objects.create(workspace=cast.elsewhere, kind="openai", name="Key")
     with pytest.raises(ValidationError, match="another workspace"):
         choose_embedder(cast.workspace, credential=foreign, model="small", by=None)

@@ -165,6 +165,20 @@ def test_more_than_a_fifth_waits_for_a_yes(source, place, embedder, cast):
         approve_deletions(run, by=cast.admin.user)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "held"), [(6, 1, 5), (6, 4, None), (3, 0, 3), (2, 0, None), (20, 16, None)]
+)
+def test_what_is_held_of_a_small_source_is_more_than_a_fifth_and_more_than_two(
+    source, place, embedder, before, after, held
+):
+    place.files = {f"{n:02}.md": f"Text {n}." for n in range(before)}
+    synced(source)
+    place.files = dict(list(place.files.items())[:after])
+    run = synced(source)
+    assert (run.held and run.held["documents"]) == held
+    assert len(ids(source)) == (before if held else after)
+
+
 def test_a_no_keeps_it_and_what_comes_back_is_not_asked_about(source, place, embedder, cast):
     place.files = {f"{n:02}.md": f"Text {n}." for n in range(20)}
     synced(source)

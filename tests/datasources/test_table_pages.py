@@ -69,6 +69,9 @@ def test_a_table_shows_columns_rows_and_who_asks_it(cast, orders):
     assert "Shop keeper" in page
     sorted_down = visit(cast.member, "table", orders.pk, sort="Amount", dir="desc", htmx=True).content.decode()
     assert sorted_down.index("12.5") < sorted_down.index("7.25") < sorted_down.index(">3.0<")
+    # The filter stands outside of what is exchanged, and goes on from the order that is shown.
+    assert '<input type="hidden" name="sort" value="Amount" form="row-search">' in sorted_down
+    assert '<input type="hidden" name="dir" value="desc" form="row-search">' in sorted_down
     assert "No row contains that" in visit(cast.member, "table", orders.pk, q="zebra").content.decode()
 
 

@@ -22,6 +22,8 @@ from datasources.connectors.about import WebhookHelp
 from datasources.connectors.base import Checkpoint, Complete, Delete, DeliveryRefused, Heard, Upsert
 from datasources.models import DataSource, SyncRun, WebhookDelivery, node_id
 from datasources.sync import sync_source
+from tests import factories
+from tests.callers import Caller
 from tests.datasources.syncing import account, assert_exact, file_node, synced
 
 pytestmark = pytest.mark.django_db
@@ -236,7 +238,7 @@ def test_the_vendors_own_secret_is_kept(calling, source, monkeypatch, place):
     assert not hook.secret
     hooks.set_hook_secret(source, " from the vendor ", by=None)
     assert deliver(hook, secret="from the vendor", id="1").status_code == 200
-    with pytest.raises(ValidationError, match="vendor's"):
+    with pytest.raises(ValidationError, match="made by Fake place"):
         hooks.rotate_hook_secret(source, by=None)
 
 
@@ -271,3 +273,52 @@ def test_its_secret_is_encrypted_with_the_newest_key_when_keys_are_turned(callin
     with pytest.raises(SystemExit):
         call_command("rotate_keys")
     assert f"the webhook of {source}" in capsys.readouterr().out
+
+
+# ---- Through the API ---------------------------------------------------------------------------------------------
+
+
+def test_an_integration_opens_turns_and_closes_the_address(calling, source, cast):
+    call, at = Caller(cast.admin), f"data-sources/{source.pk}/webhook/"
+    before = call.get(at).json()
+    assert (before["url"], before["secret"], before["has_secret"], before["signed_with"]) == ("", "", False, "ours")
+    answer = call.post(at)
+    opened = answer.json()
+    assert (answer.status_code, opened["has_secret"]) == (201, True)
+    assert opened["steps"] == [f"Enter {opened['url']} there.", f"Sign with {opened['secret']}."]
+    assert call.post(at).status_code == 400
+    shown = call.get(at).json()
+    assert (shown["url"], shown["secret"], shown["has_secret"]) == (opened["url"], "", True)
+    turned = call.post(f"{at}rotate/").json()
+    assert turned["url"] == opened["url"]
+    assert turned["secret"] not in ("", opened["secret"])
+    assert deliver(hooks.Hook(opened["url"], opened["secret"], ()), id="1").status_code == 401
+    assert deliver(hooks.Hook(opened["url"], turned["secret"], ()), id="2").status_code < 300
+    assert call._send("put", f"{at}secret/", {"secret": "theirs"}).status_code == 400
+    assert [call.delete(at).status_code, call.delete(at).status_code] == [204, 204]
+    assert deliver(hooks.Hook(opened["url"], turned["secret"], ()), id="3").status_code == 404
+
+
+def test_a_secret_of_the_vendor_is_kept_and_never_told(calling, source, cast, monkeypatch):
+    help_ = WebhookHelp(("Copy the secret.",), signed_with="theirs")
+    monkeypatch.setitem(registry.CONNECTORS, "fake", replace(calling.about, webhook=help_))
+    call, at = Caller(cast.admin), f"data-sources/{source.pk}/webhook/"
+    assert call.post(at).json()["has_secret"] is False
+    told = call._send("put", f"{at}secret/", {"secret": "the vendor made this up"})
+    assert told.json()["has_secret"] is True
+    assert "the vendor made" not in told.content.decode() + call.get(at).content.decode()
+    source.refresh_from_db()
+    assert hooks.secret_of(source) == "the vendor made this up"
+    assert call.post(f"{at}rotate/").status_code == 400
+
+
+def test_nobody_else_touches_the_address_and_some_places_have_none(calling, source, cast):
+    at = f"data-sources/{source.pk}/webhook/"
+    for who, code in ((cast.member, 403), (cast.outsider, 404)):
+        call = Caller(who, slug="acme")
+        answers = [call.get(at), call.post(at), call.delete(at), call.post(f"{at}rotate/")]
+        answers.append(call._send("put", f"{at}secret/", {"secret": "x"}))
+        assert [answer.status_code for answer in answers] == [code] * 5
+    folder = factories.source(cast.workspace, kind="folder")
+    answer = Caller(cast.admin).get(f"data-sources/{folder.pk}/webhook/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_webhook")

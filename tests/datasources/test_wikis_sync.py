@@ -76,7 +76,8 @@ def test_confluence_comes_in_whole_and_follows_its_edits(made, around):
         secret = {"auth": "token", "email": confluence.EMAIL, "token": confluence.TOKEN}
         source = made.make(ConfluenceConnector({"base_url": server.base_url}, secret, around))
         run = synced(source)
-        assert (run.state, account(run)["indexed"]) == ("done", 9)
+        # A page that is restricted there, and what is below it, stay out.
+        assert (run.state, account(run)["indexed"], account(run)["skipped"]) == ("done", 7, 2)
         assert_exact(source, made.space)
         assert Node.objects.get(source=source, title="rota.txt").path == "Handbook / Handbook home / Leave / rota.txt"
         leave = server.by_title("Leave")

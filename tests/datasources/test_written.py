@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from datasources.models import DataSource, Node, SyncRun, Written
+from datasources import connecting
+from datasources.choosing import choose
+from datasources.connectors.base import Chosen
+from datasources.models import DataSource, Document, Node, SyncRun, Written, node_id
 from datasources.sync import sync_source
 from datasources.written import Kept
+from portal.models import Space
 from tests import factories
 from tests.callers import Caller
 from tests.datasources.syncing import assert_exact, synced
@@ -48,6 +52,22 @@ def sync(source):
 
 def paths(source):
     return sorted(source.nodes.values_list("path", flat=True))
+
+
+def test_what_is_written_first_begins_the_first_sync(cast, embedder):
+    """Connected as people and integrations connect it: nothing was synced before, and nobody starts a sync."""
+    company = Space.objects.get(workspace=cast.workspace, name="Company")
+    made = {"workspace": cast.workspace, "by": cast.builder.user, "kind": "api", "name": "Canteen"}
+    source = connecting.connect(**made, entered=connecting.Entered({}), spaces=[company])
+    assert (source.state, source.runs.count()) == ("new", 0)
+    told = Writer(cast.builder, source, "write").write(
+        {"external_id": "hours", "title": "Hours", "text": "Open at noon."}
+    )
+    assert told.json()["run"]["trigger"] == "api"
+    sync(source)
+    source.refresh_from_db()
+    assert source.last_synced
+    assert Document.objects.get(node__source=source).text == "Open at noon."
 
 
 def test_a_document_is_written_and_found_by_a_run_of_just_it(feed, writer, embedder):
@@ -104,6 +124,24 @@ def test_folders_and_what_is_in_them_come_in_any_order_and_move(feed, writer, em
     assert [node.external_id for node in Kept(feed).all()].index("inner") < [
         node.external_id for node in Kept(feed).all()
     ].index("doc")
+
+
+def test_what_was_deleted_stays_deleted_whatever_is_chosen_afterwards(cast, feed, writer, embedder):
+    for folder in ("hr", "it"):
+        writer.write({"external_id": folder, "title": folder})
+        writer.write(*({"external_id": f"{folder}/{n}", "text": f"Text {n}.", "parent": folder} for n in range(3)))
+    sync(feed)
+    choose(feed, [Chosen("it")], by=cast.builder.user)
+    assert writer.delete(f"{writer.at}items/hr/0/").status_code == 204
+    choose(feed, [Chosen("it"), Chosen("hr")], by=cast.builder.user)
+    readable = Node.objects.readable_by(cast.member)
+    assert sorted(readable.values_list("external_id", flat=True)) == ["hr", "hr/1", "hr/2", *IT]
+    sync(feed)
+    assert sorted(feed.nodes.values_list("external_id", flat=True)) == ["hr", "hr/1", "hr/2", *IT]
+    assert_exact(feed, embedder.space)
+
+
+IT = ("it", "it/0", "it/1", "it/2")
 
 
 def test_a_document_below_nothing_says_so_until_its_folder_comes(feed, writer):
@@ -240,3 +278,73 @@ def test_it_is_in_the_schema(client, cast):
     schema = client.get("/api/schema/").content.decode()
     for operation in ("items_write", "items_put", "items_delete", "rows_replace", "rows_write", "rows_delete"):
         assert f"operationId: {operation}" in schema
+
+
+def test_what_was_written_is_listed_and_read_back(feed, writer, cast):
+    writer.write(
+        {"external_id": "hr", "title": "People"},
+        {"external_id": "hr/leave", "parent": "hr", "title": "Leave", "text": "Thirty days.", "tags": ["hr"]},
+        {"external_id": "rates", "title": "Rates", "columns": ["Country", "Rate"]},
+    )
+    writer.post(f"{writer.at}tables/rates/rows/", {"rows": [{"key": "fr", "cells": ["France", 20]}]})
+    rows = writer.get(f"{writer.at}items/").json()["results"]
+    assert [row["external_id"] for row in rows] == ["hr", "hr/leave", "rates"]
+    assert "text" not in rows[1]
+    assert rows[2]["columns"] == ["Country", "Rate"]
+    listed = {
+        name: [r["external_id"] for r in writer.get(f"{writer.at}items/", **asked).json()["results"]]
+        for name, asked in {"top": {"parent": ""}, "below": {"parent": "hr"}, "named": {"q": "rat"}}.items()
+    }
+    assert listed == {"top": ["hr", "rates"], "below": ["hr/leave"], "named": ["rates"]}
+    one = writer.get(f"{writer.at}items/hr/leave/").json()
+    assert (one["text"], one["tags"], one["parent"], one["readers"]) == ("Thirty days.", ["hr"], "hr", None)
+    assert writer.get(f"{writer.at}items/nothing/").status_code == 404
+    assert writer.get(f"{writer.at}tables/rates/rows/").json()["results"] == [{"key": "fr", "cells": ["France", 20]}]
+    other = factories.source(cast.workspace, kind="folder", created_by=cast.builder.user)
+    assert "kind api" in writer.get(f"data-sources/{other.pk}/items/").json()["detail"]
+
+
+def test_many_are_removed_at_once(feed, writer):
+    writer.write(
+        *({"external_id": key, "title": key, "text": "Text."} for key in ("a", "b", "c")),
+        {"external_id": "a/1", "parent": "a", "text": "x"},
+    )
+    sync(feed)
+    answer = writer._send("delete", f"{writer.at}items/", {"external_ids": ["a", "b", "never"]})
+    assert (answer.status_code, answer.json()["removed"]) == (200, 3)
+    assert answer.json()["run"]["trigger"] == "api"
+    sync(feed)
+    assert paths(feed) == ["c"]
+    again = writer._send("delete", f"{writer.at}items/", {"external_ids": ["a"]}).json()
+    assert again == {"removed": 0, "run": None}
+
+
+def test_only_who_manages_it_reads_back_what_was_written(feed, writer, cast):
+    writer.write({"external_id": "a", "title": "A", "text": "Text."})
+    for who, code in ((cast.member, 403), (cast.outsider, 404)):
+        call = Caller(who, slug="acme")
+        for path in ("items/", "items/a/", "tables/a/rows/"):
+            assert call.get(f"{writer.at}{path}").status_code == code
+        assert call._send("delete", f"{writer.at}items/", {"external_ids": ["a"]}).status_code == code
+
+
+def test_who_manages_it_without_reading_it_gets_no_text_back(cast, embedder):
+    """Governing is not reading: an admin sees what there is, and reads only what a space of theirs sees."""
+    leads = factories.space(cast.workspace, cast.builder)
+    source = factories.source(cast.workspace, kind="api", created_by=cast.builder.user, grant_to=leads)
+    synced(source)
+    writer, admin = Writer(cast.builder, source), Caller(cast.admin)
+    writer.write(
+        {"external_id": "pay", "title": "Pay", "text": "The board earns a lot."},
+        {"external_id": "rates", "title": "Rates", "columns": ["Who", "Rate"]},
+    )
+    writer.post(f"{writer.at}tables/rates/rows/", {"rows": [{"key": "ceo", "cells": ["CEO", 20]}]})
+    for _ in ("just written", "came in"):
+        for path in ("items/pay/", "tables/rates/rows/"):
+            assert writer.get(writer.at + path).status_code == 200
+            assert admin.get(writer.at + path).status_code == 404
+        assert len(admin.get(f"{writer.at}items/").json()["results"]) == 2
+        sync(source)
+    source.grants.update(parents_in=[node_id(source.pk, "rates")])
+    assert writer.get(f"{writer.at}items/pay/").status_code == 404
+    assert writer.get(f"{writer.at}tables/rates/rows/").status_code == 200

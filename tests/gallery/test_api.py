@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from assistants import lifecycle
 from assistants.models import Assistant, UseDay
+from assistants.pictures import keep_picture
 from gallery import searching, standing
 from portal.models import Membership
 from tests import factories
+from tests.assistants.pictured import a_picture
 from tests.callers import Caller
 from tests.portal.test_api import problem
 
@@ -68,6 +71,37 @@ def test_the_list_is_ranked_filtered_and_paged(cast, offered):
     assert handles(rest) == ["third"]
     assert rest.json()["next"] is None
     assert handles(member.client.get(rest.json()["previous"], headers=member.headers)) == ["first", "second"]
+
+
+@pytest.mark.parametrize("wrong", ["scope", "stage", "kind", "order", "space"])
+def test_a_filter_that_there_is_not_is_told_and_not_passed_over(cast, offered, wrong):
+    told = problem(Caller(cast.member).get("gallery/", **{wrong: "vettd"}), 400, "invalid")
+    assert "It takes" in str(told["errors"][wrong])
+
+
+def test_no_is_no(cast, offered):
+    member = Caller(cast.member)
+    for no in ("", "0", "false", "No"):
+        assert handles(member.get("gallery/", mine=no, favourites=no, hidden=no)) == ["first", "second", "third"]
+    assert handles(member.get("gallery/", mine="true")) == []
+
+
+def test_a_card_tells_of_its_vetting_its_picture_and_colleagues(cast, offered):
+    lifecycle.vet(offered["first"], cast.admin.user)
+    picture = keep_picture(cast.builder, a_picture())
+    lifecycle.save_version(offered["second"], cast.builder.user, picture=picture)
+    first, second = Caller(cast.member).get("gallery/").json()["results"][:2]
+    row = Assistant.objects.get(handle="first")
+    assert row.vetted is not None
+    assert parse_datetime(first["vetted"]) == row.vetted
+    assert (first["vetted_until"], first["people_of_my_spaces"], first["picture"]) == (None, 3, None)
+    told = (second["vetted"], second["people_of_my_spaces"], second["picture"])
+    assert told == (None, None, str(picture.pk))
+    (mine,) = Caller(cast.admin).get("gallery/", q="first").json()["results"]
+    assert mine["people_of_my_spaces"] is None, "who asked it already is told nothing of others"
+
+    shown = Caller(cast.member).get("assistants/first/").json()
+    assert (shown["vetted_by"]["name"], shown["shows_instructions"], shown["template"]) == ("Ada Admin", False, None)
 
 
 def test_why_one_stands_where_it_does(cast, offered):

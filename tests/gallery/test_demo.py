@@ -18,7 +18,7 @@ from datasources.models import Document, Grant, Node, Table
 from gallery.demo import making, numbers, slack, told
 from gallery.demo.dates import Calendar
 from gallery.models import Standing, Template
-from portal.models import AuditEvent, Membership, Space, Workspace
+from portal.models import AuditEvent, Membership, Notice, Space, Workspace
 from tests.datasources.conftest import embedder, one_index  # noqa: F401  fixtures
 
 SHARE = 0.12
@@ -53,6 +53,15 @@ def test_it_is_a_company_that_has_used_the_portal_for_some_weeks(demo, capsys):
     assert here.get(is_default=True).handle == "ask-fernwick"
     assert here.get(template__isnull=False).handle == "customers-say"
     assert Template.objects.get(workspace=demo, state="offered").offered_by.name == "Felix Tran"
+
+    # The audit log is read in the order of its numbers, and here that is the one of its days.
+    told_at = list(AuditEvent.objects.filter(workspace=demo).order_by("pk").values_list("at", flat=True))
+    assert told_at == sorted(told_at)
+    assert AuditEvent.objects.create(workspace=demo, action="demo.looked_at").pk > AuditEvent.objects.count()
+    notices = Notice.objects.filter(workspace=demo).order_by("pk").values_list("created", "read")
+    assert [created for created, _read in notices] == sorted(created for created, _read in notices)
+    week = timezone.now() - timedelta(days=7)
+    assert {(created < week) == (read is not None) for created, read in notices} == {True}
 
     # No citation leads nowhere, whoever asked reads what was cited, and days of use are what was asked.
     cited = Citation.objects.filter(message__conversation__workspace=demo)

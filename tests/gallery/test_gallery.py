@@ -12,14 +12,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from assistants import at_hand, lifecycle
-from assistants.models import Assistant, UseDay
+from assistants.models import Assistant, LivePart, UseDay
+from assistants.needs import spaces_needed
 from assistants.reads import what_it_reads
 from assistants.reads_tree import tree_of
+from datasources.models import DataSource, Grant, Node
 from datasources.retrieval.types import IndexUnavailable
 from gallery import explaining, searching, standing, views
+from gallery.for_you import Nearby, used_nearby
 from gallery.listing import Wanted, found, loaded
 from gallery.models import Standing
-from portal.models import Membership
+from portal.models import Membership, Space
 from tests import factories
 
 
@@ -156,6 +159,11 @@ def test_filters(cast):
     for wanted in only:
         assert handles(cast.member, **wanted) == ["reads"], wanted
     assert handles(cast.member, scope="published") == ["own"]
+    for person in (cast.member, cast.builder):
+        lifecycle.create_assistant(workspace=cast.workspace, by=person.user, handle=f"of-{person.user_id}")
+    assert handles(cast.member, scope="personal") == [f"of-{cast.member.user_id}"]
+    assert handles(cast.admin, scope="personal") == []
+    Assistant.objects.filter(scope="personal").delete()
     assert handles(cast.member, mine=True) == ["own"]
     assert handles(cast.member, kind="slack") == []
     # A space that one is not in says nothing of what it sees.
@@ -176,8 +184,71 @@ def test_for_me_is_what_colleagues_of_my_spaces_use_and_i_do_not(cast):
     assert handles(cast.member, order="you") == ["near", "popular", "mine"]
     used(near, cast.member)
     assert handles(cast.member, order="you") == ["popular", "mine", "near"]
-    # Who is in no restricted space gets what is used most.
-    assert handles(cast.builder, order="you") == ["popular", "mine", "near"]
+    # Who is in no restricted space gets what three or more used and they did not, then the others.
+    assert handles(cast.builder, order="you") == ["mine", "near", "popular"]
+
+
+def test_with_open_spaces_alone_for_me_is_what_three_others_use_and_i_do_not(cast, shown):
+    others = [factories.member(cast.workspace) for _ in range(3)]
+    many, mine, few, _unused = (offer(cast.builder, handle) for handle in ("many", "mine", "few", "unused"))
+    used(many, *others, days_ago=20)
+    used(mine, cast.member, *others)
+    used(few, *others[:2])
+    standing.refresh(cast.workspace.pk)
+    assert handles(cast.member) == ["mine", "few", "many", "unused"]
+    assert handles(cast.member, order="you") == ["many", "few", "unused", "mine"]
+    assert used_nearby(cast.member) == Nearby((many.pk,), ((many.pk, 3),))
+    told = "Nothing is known yet of what colleagues"
+    html = shown(order="you")
+    assert "3 people of your spaces" in html
+    assert told not in html
+    used(many, cast.member)
+    assert told in shown(order="you")
+    assert told not in shown()
+    Space.objects.filter(workspace=cast.workspace).update(kind=Space.Kind.RESTRICTED)
+    assert used_nearby(cast.builder).order == ()
+
+
+@pytest.mark.parametrize("kind", ["", "local", "notion"])
+def test_the_space_filter_goes_by_what_an_assistant_needs(cast, kind):
+    """The same as the assistant's own page says of it, for each space and each assistant."""
+    team, other = (factories.space(cast.workspace, cast.member, cast.builder) for _ in range(2))
+    files, wiki = (
+        factories.source(cast.workspace, grant_to=team),
+        factories.source(cast.workspace, kind="notion", grant_to=other),
+    )
+    inside, beside = factories.node(files, "inside"), factories.node(files, "beside")
+    below = factories.node(files, "below", parent=inside)
+    Grant.objects.create(source=files, space=other, parents_in=[inside.pk])
+    gone = factories.source(cast.workspace, grant_to=other, state=DataSource.State.DELETING)
+
+    def part(source: DataSource, *nodes: Node) -> dict[str, object]:
+        inside = [str(node.pk) for node in nodes] or None
+        return {"data_source": str(source.pk), "parents_in": inside, "parents_not_in": []}
+
+    given = {
+        "whole": [part(files)],
+        "below": [part(files, below)],
+        "beside": [part(files, beside)],
+        "both": [part(files, beside), part(wiki)],
+        "nothing": [],
+    }
+    rows = [
+        offer(cast.builder, handle, knowledge=knowledge, vetted_by=cast.admin) for handle, knowledge in given.items()
+    ]
+    rows.append(offer(cast.builder, "gone", knowledge=None, vetted_by=cast.admin))
+    LivePart.objects.create(assistant=rows[-1], source=gone.pk)
+    kinds = {source.pk: source.kind for source in (files, wiki, gone)}
+    for space in Space.objects.filter(workspace=cast.workspace):
+        expected = {
+            row.handle
+            for row in rows
+            for need in spaces_needed(row.live)
+            if space in need.spaces and (not kind or kind in {kinds[key] for key in need.sources})
+        }
+        assert set(handles(cast.member, space=space.pk, kind=kind)) == expected, space
+    if not kind:
+        assert set(handles(cast.member, space=other.pk)) == {"below", "both"}
 
 
 def test_home_shows_vetted_ones_then_what_colleagues_use_and_counts_from_three_on(cast, client):
@@ -289,6 +360,7 @@ def test_an_empty_gallery_shows_the_next_step(shown):
     assert "There are no assistants yet." in html
     assert reverse("assistant_start", args=["acme"]) in html
     assert "No assistant is vetted yet." in shown(scope="vetted")
+    assert "You have no assistant of your own that is not published." in shown(scope="personal")
     assert "You have not made an assistant yet." in shown(mine="1")
 
 

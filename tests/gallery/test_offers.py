@@ -112,6 +112,13 @@ LEAKS = [
 ]
 
 
+def test_a_source_that_is_called_as_its_kind_is_nothing_of_the_company(cast, draft):
+    for name in ("Slack", "Google Drive", "Slack Nordsee"):
+        factories.source(cast.workspace, name=name)
+    asked = replace(draft, instructions="Look into Slack and Google Drive first, then into Slack Nordsee.")
+    assert [one.text for one in checking.check(cast.builder, asked)] == ["Slack Nordsee"]
+
+
 @pytest.fixture
 def draft() -> Blueprint:
     return Blueprint("a", "A template", "It helps.", "general", "answer", instructions="Help.")

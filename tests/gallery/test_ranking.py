@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistants import conversations, lifecycle
+from assistants.feedback import give_feedback, take_feedback_back
 from assistants.models import Assistant, Conversation, Feedback, Message, UseDay
 from gallery import ranking, standing
 from gallery.models import Standing
@@ -142,10 +143,10 @@ def test_a_thumb_moves_it_at_once_and_taking_it_back_too(cast, django_capture_on
         return row.ups, row.downs
 
     for deed, expected in (
-        (lambda: conversations.give_feedback(cast.member, message, up=True), (1, 0)),
-        (lambda: conversations.give_feedback(cast.member, message, up=False), (0, 1)),
-        (lambda: conversations.take_feedback_back(cast.member, message), (0, 0)),
-        (lambda: conversations.give_feedback(cast.member, message, up=True), (1, 0)),
+        (lambda: give_feedback(cast.member, message, up=True), (1, 0)),
+        (lambda: give_feedback(cast.member, message, up=False), (0, 1)),
+        (lambda: take_feedback_back(cast.member, message), (0, 0)),
+        (lambda: give_feedback(cast.member, message, up=True), (1, 0)),
         (lambda: conversations.delete_conversation(cast.member, message.conversation), (0, 0)),
     ):
         with django_capture_on_commit_callbacks(execute=True):
@@ -217,4 +218,4 @@ def judged(assistant: Assistant, person: Membership, up: bool, via: str) -> None
     """As a person does it, so that whoever keeps the ranking up hears of it."""
     message = answer(assistant, person, via)
     message.status = "completed"
-    conversations.give_feedback(person, message, up=up)
+    give_feedback(person, message, up=up)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,14 +14,23 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from assistants import lifecycle
+from assistants.api import trying as api_trial
+from assistants.errors import Refused
 from assistants.models import Assistant
-from gallery.marketplace import approving, built_in, installing, offering, packs
+from assistants.views import trial
+from gallery.marketplace import approving, built_in, installing, meaning, offering, packs
 from gallery.models import Template
 from tests import factories
 from tests.callers import Caller
 from tests.portal.test_api import problem
 
 WORDS = {"team": "North", "product": "pumps"}
+
+
+@pytest.fixture(autouse=True)
+def _words_alone(monkeypatch):
+    """What means the same is found by an embedder, which test_templates.py has."""
+    monkeypatch.setattr(meaning, "alike", lambda *_: [])
 
 
 @pytest.fixture
@@ -84,6 +95,14 @@ def test_the_marketplace_asks_as_often_for_many_as_for_few(client, cast, brief, 
     assert counted() == before
 
 
+def test_which_company_it_is_nobody_has_to_type(client, cast):
+    built_in.sync()
+    client.force_login(cast.member.user)
+    row = Template.objects.get(slug="finance-expenses")
+    html = client.get(page("template_install", row.pk)).content.decode()
+    assert re.search(r'name="text-company"[^>]*value="Acme"|value="Acme"[^>]*name="text-company"', html)
+
+
 def test_installing_takes_three_steps(client, cast, brief):
     client.force_login(cast.member.user)
     source = factories.source(cast.workspace, name="CRM export")
@@ -110,6 +129,53 @@ def test_installing_takes_three_steps(client, cast, brief):
     assert done.url == page("assistant_edit", "my-brief")
     made = Assistant.objects.get()
     assert (made.latest.name, made.template) == ("Mine", brief.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_preview_has_a_trial_of_what_would_come_of_it(client, cast, brief, monkeypatch):
+    """From the filled slots, with nothing saved. What the trial answers with is the builder's own."""
+    client.force_login(cast.member.user)
+    filled = {f"text-{name}": value for name, value in WORDS.items()} | {"skip": "1", "step": "preview"}
+    html = client.post(page("template_install", brief.pk), filled).content.decode()
+    assert f'data-try="{page("template_try", brief.pk)}"' in html
+    assert "It answers as it will once it is installed." in html
+
+    tried = []
+
+    async def try_draft(membership, fields, content, history, *, of):
+        tried.append((membership.user, fields, content, history, of))
+        raise Refused("no_model", "There is no model.")
+
+    monkeypatch.setattr(trial, "try_draft", try_draft)
+    source = factories.source(cast.workspace)
+    ticked = json.dumps([{"data_source": str(source.pk), "parents_in": None, "parents_not_in": []}])
+    history = json.dumps([{"role": "user", "text": "Hello?"}])
+    sent = {**filled, "content": "Who?", "history": history, "knowledge-crm": ticked}
+    del sent["skip"]
+    answer = client.post(page("template_try", brief.pk), sent)
+    assert answer.content == b"There is no model."
+    ((who, fields, content, said, of),) = tried
+    assert (who, content, said[0].text, of) == (cast.member.user, "Who?", "Hello?", None)
+    assert "people of North, who sell pumps" in fields["instructions"]
+    assert [part["data_source"] for part in fields["knowledge"]] == [str(source.pk)]
+
+    monkeypatch.setattr(api_trial, "try_draft", try_draft)
+    asked = {"content": "Who?", "texts": WORDS, "knowledge": {"crm": json.loads(ticked)}}
+    asked["history"] = json.loads(history)
+    problem(Caller(cast.member).post(f"templates/{brief.pk}/try/", asked), 400, "no_model")
+    second = tried[1]
+    assert (second[0], second[2:]) == (cast.member.user, (content, [*said], None))
+    assert second[1] == fields
+    tried.pop()
+    problem(Caller(cast.member).post(f"templates/{brief.pk}/try/", {"content": "Who?"}), 400, "invalid")
+    problem(Caller(cast.outsider, slug="acme").post(f"templates/{brief.pk}/try/", asked), 404, "not_found")
+
+    wrong = client.post(page("template_try", brief.pk), sent | {"text-team": ""})
+    assert (wrong.status_code, wrong.content) == (400, b"Fill in: Your sales team.")
+    assert len(tried) == 1
+    assert not Assistant.objects.exists()
+    Template.objects.filter(pk=brief.pk).update(state="withdrawn")
+    assert client.post(page("template_try", brief.pk), sent).status_code == 404
 
 
 def test_knowledge_can_be_left_for_later(client, cast, brief):
@@ -187,6 +253,7 @@ def test_offering_asks_and_the_admin_decides(client, cast, own):
     client.post(decide, {"do": "feature"})
     made.refresh_from_db()
     assert (made.state, made.featured, made.comment) == ("workspace", True, "Good.")
+    assert "featured" in client.get("/w/acme/govern/gallery/template/").content.decode()
     client.force_login(cast.member.user)
     assert "Featured" in client.get(page("templates")).content.decode()
     assert client.get(page("template_offer", "deals")).status_code == 404
@@ -201,6 +268,7 @@ def test_the_admin_shows_only_its_own_workspace(client, cast, own, brief):
     listed = client.get("/w/acme/govern/gallery/template/").content.decode()
     assert "Deals" in listed
     assert "Account brief" not in listed
+    assert page("template_packs") in listed
 
 
 def test_an_assistants_page_tells_of_its_template_and_of_a_newer_one(client, cast, brief):
@@ -236,7 +304,9 @@ def test_packs_by_hand(client, cast, own):
     made = approving.approve(offering.offer(own, cast.builder.user, offering.drafted(own)), cast.admin.user)
     client.force_login(cast.builder.user)
     assert client.get(page("template_packs")).status_code == 403
+    assert page("template_packs") not in client.get(page("templates")).content.decode()
     client.force_login(cast.admin.user)
+    assert page("template_packs") in client.get(page("templates")).content.decode()
     file = client.get(page("template_export"), {"template": str(made.pk)}).content
     assert b"format: atrium-templates/1" in file
     client.force_login(cast.outsider.user)
@@ -279,3 +349,22 @@ def test_templates_by_api(cast, brief, own):
     assert len(there.post("templates/packs/", {"pack": pack}).json()["made"]) == 1
     problem(there.post("templates/packs/", {"pack": "a: &a b"}), 400, "invalid")
     assert mine.post(f"templates/{waiting['id']}/withdraw/").json()["state"] == "withdrawn"
+
+
+def test_what_waits_is_looked_through_and_narrowed_as_the_rest(cast, brief, own):
+    draft = replace(offering.drafted(own), department="people", task="answer", name="Leave", description="Days off.")
+    waiting = offering.offer(own, cast.builder.user, draft)
+
+    def found(**asked: str) -> set[str]:
+        listed = Caller(cast.builder).get("templates/", **{"all": "true", **asked}).json()["results"]
+        return {one["id"] for one in listed}
+
+    shelf, mine = str(brief.pk), str(waiting.pk)
+    assert found() == {shelf, mine}
+    assert (found(q="days off"), found(q="brief crm"), found(q="zebra")) == ({mine}, {shelf}, set())
+    assert (found(department="people"), found(department="sales")) == ({mine}, {shelf})
+    assert (found(task="answer", q="leave"), found(task="answer", department="sales")) == ({mine}, set())
+    assert (found(featured="true"), found(featured="true", q="zebra")) == ({shelf}, set())
+    approving.approve(waiting, cast.admin.user)
+    assert found(q="days off") == {mine}
+    assert found(all="false", q="days off") == {mine}

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from assistants import lifecycle
 from assistants.errors import Refused
 from assistants.models import Assistant
-from gallery.marketplace import approving, built_in, installing, rating, shelf, updating
+from datasources import reading
+from datasources.retrieval import remembering
+from gallery.marketplace import approving, built_in, installing, meaning, rating, shelf, updating
 from gallery.marketplace import blueprint as blueprints
 from gallery.models import Installation, Template
 from portal import plain_yaml
-from portal.models import Membership, Notice
+from portal.models import Budget, Credential, Membership, Notice, UsageRecord
+from portal.providers.errors import ProviderError
+from portal.spending.budgets import create_budget
 from tests import factories
+from tests.embedders import WordsEmbedder
 
 FILES = sorted(built_in.FOLDER.glob("*.yaml"))
 
@@ -57,6 +65,93 @@ def folder(tmp_path) -> Path:
 def brief(cast, folder) -> Template:
     built_in.sync(folder)
     return Template.objects.select_related("latest").get(slug="sales-account-brief")
+
+
+def test_what_means_the_same_is_found_after_what_has_the_words(cast, folder, monkeypatch):
+    """Texts are embedded once in a process; where no embedder answers, words find alone."""
+    built_in.sync(folder)
+    words = WordsEmbedder("templates")
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: words)
+    remembering.forget_all()
+
+    def found(text: str, **more: str) -> list[str]:
+        alike = meaning.alike(cast.member, text)
+        return [row.slug for row in shelf.found(cast.member, text, alike=alike, **more)]
+
+    brief = Template.objects.get(slug="sales-account-brief").latest
+    said = f"Zebra: {brief.description}"
+    assert found(said) == ["sales-account-brief"]
+    embedded = words.texts
+    assert found("zebra stripes") == []
+    assert found("policies")[0] == "people-policies"
+    # Words of its instructions alone come after what means it.
+    version = Template.objects.get(slug="people-policies").latest
+    version.body["instructions"] += f" {said}"
+    version.created = timezone.now()
+    version.save()
+    assert found(said) == ["sales-account-brief", "people-policies"]
+    assert found(said, order="newest") == ["people-policies", "sales-account-brief"]
+    assert words.texts == embedded
+    assert meaning.alike(cast.member, "") == meaning.alike(cast.outsider, "abc") == []
+
+    def away(workspace: object) -> None:
+        raise ProviderError("It does not answer.", code="unavailable")
+
+    monkeypatch.setattr(reading, "embedder_for", away)
+    assert found(said) == ["people-policies"]
+    assert found("account brief") == ["sales-account-brief"]
+
+
+def test_nobody_waits_for_what_many_templates_mean(cast, monkeypatch):
+    """In a process that has just begun a thread makes their vectors; words find meanwhile."""
+    built_in.sync()
+    words = WordsEmbedder("waits-templates")
+    may_go, began = threading.Event(), threading.Event()
+
+    def slow(texts):
+        began.set()
+        assert may_go.wait(10)
+        return WordsEmbedder.embed_documents(words, texts)
+
+    monkeypatch.setattr(words, "embed_documents", slow)
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: words)
+    said = Template.objects.get(slug="sales-account-brief").latest.description
+    assert meaning.alike(cast.member, said) == []
+    assert began.wait(10)
+    assert meaning.alike(cast.member, said) == []
+    (thread,) = [one for one in threading.enumerate() if one.name == "template-meanings"]
+    may_go.set()
+    thread.join(10)
+    assert meaning.alike(cast.member, said)[0] == Template.objects.get(slug="sales-account-brief").pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_vendor_embeds_for_a_search_by_meaning_is_on_the_account(cast, folder, monkeypatch):
+    """The question on its asker's, templates and what the model sees as usual on the workspace's: nothing goes unrecorded."""
+    built_in.sync(folder)
+    words = WordsEmbedder("paid-templates")
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: words)
+    credential = Credential.objects.create(workspace=cast.workspace, kind="openai", name="Key")
+    cast.workspace.embedding_credential = cast.member.workspace.embedding_credential = credential
+    cast.workspace.save()
+    create_budget(workspace=cast.workspace, by=None, covers="workspace", period="day", unit="tokens", limit=Decimal(1))
+    assert meaning.alike(cast.member, "policies of people") == []
+    assert (words.texts, UsageRecord.objects.count()) == (0, 0)
+    Budget.objects.update(limit=Decimal(10**6))
+    assert meaning.alike(cast.member, "policies of people")
+    spent = list(UsageRecord.objects.filter(purpose="embed", credential=credential).order_by("pk"))
+    assert [row.user for row in spent] == [None, cast.member.user, None]
+    assert all(row.input_tokens for row in spent)
+
+
+def test_a_template_of_another_workspace_is_not_found_by_its_meaning(cast, folder, monkeypatch):
+    built_in.sync(folder)
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: WordsEmbedder("templates"))
+    row = Template.objects.get(slug="sales-account-brief")
+    assert row.pk in meaning.alike(cast.member, row.latest.description)
+    Template.objects.filter(pk=row.pk).update(state="workspace", workspace=cast.elsewhere)
+    assert row.pk not in meaning.alike(cast.member, row.latest.description)
+    assert row.pk in meaning.alike(cast.outsider, row.latest.description)
 
 
 def test_there_are_enough_for_every_department():

@@ -1,17 +1,21 @@
 """The Django admin: who gets in, what they see, and what they can do there."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from assistants import lifecycle
+from assistants.models import Assistant
 from portal import audit, credentials
 from portal.admin import addressing
-from portal.models import ApiKey, AuditEvent, Invitation, Membership, Role, Space, User
+from portal.models import ApiKey, AuditEvent, Credential, Invitation, Membership, Role, Space, User
 from portal.providers.types import ModelInfo
 from tests import factories
+from tests.callers import Caller
 
 
 @pytest.fixture
@@ -179,11 +183,17 @@ def test_several_at_once_are_asked_about_too(cast, admin):
 
 
 def test_inviting_shows_the_link_once(cast, admin, mailoutbox):
-    response = admin.post(
-        at(cast, "portal/invitation/add/"), {"email": "new@acme.example", "role": "member"}, follow=True
-    )
+    sales = factories.space(cast.workspace, name="Sales")
+    add = at(cast, "portal/invitation/add/")
+    offered = admin.get(add).content.decode()
+    assert "Sales" in offered
+    assert "Company" not in offered.partition("id_spaces")[2]
+    given = {"email": "new@acme.example", "role": "member", "name": "Nina New", "spaces": [str(sales.pk)]}
+    response = admin.post(add, given, follow=True)
     html = response.content.decode()
+    assert [mail.to for mail in mailoutbox] == [["new@acme.example"]]
     invitation = Invitation.objects.get(email="new@acme.example")
+    assert (invitation.name, list(invitation.spaces.all())) == ("Nina New", [sales])
     assert invitation.workspace == cast.workspace
     assert "/join/" in html
     page = admin.get(at(cast, f"portal/invitation/{invitation.pk}/change/")).content.decode()
@@ -306,6 +316,71 @@ def test_a_deed_needs_post(cast, admin):
     assert not key.is_live
 
 
+def test_the_workspace_is_changed_on_one_page_all_or_nothing(cast, admin):
+    page = at(cast, "workspace/")
+    assert 'href="/w/acme/govern/workspace/"' in admin.get(at(cast)).content.decode()
+    offered = [{"name": "big", "label": "Big", "kind": "chat", "context_tokens": None}]
+    key = Credential.objects.create(workspace=cast.workspace, kind="openai", name="OpenAI", offered=offered)
+    Credential.objects.create(workspace=cast.elsewhere, kind="openai", name="Umbra", offered=offered)
+    helper = lifecycle.create_assistant(
+        workspace=cast.workspace, by=cast.admin.user, handle="helper", name="Helper", knowledge=[]
+    )
+    lifecycle.create_assistant(workspace=cast.workspace, by=cast.admin.user, handle="diary", knowledge=[])
+    lifecycle.vet(lifecycle.publish(helper, cast.admin.user), cast.admin.user)
+    html = admin.get(page).content.decode()
+    assert "@helper: Helper" in html
+    assert "diary" not in html
+    assert "Umbra" not in html
+
+    given = {
+        "name": "Acme & Sons",
+        "currency": "eur",
+        "vetting_days": "90",
+        "default_model": f"{key.pk}|big",
+        "default_assistant": "helper",
+    }
+    wrong = admin.post(page, given | {"currency": "E1R"})
+    assert wrong.status_code == 422
+    html = wrong.content.decode()
+    assert "three letters of a currency" in html
+    assert "Acme &amp; Sons" in html
+    cast.workspace.refresh_from_db()
+    assert (cast.workspace.name, cast.workspace.vetting_days) == ("Acme", None)
+    assert admin.post(page, given | {"default_assistant": "diary"}).status_code == 422
+
+    before = AuditEvent.objects.latest("id").pk
+    assert admin.post(page, given).status_code == 302
+    cast.workspace.refresh_from_db()
+    helper.refresh_from_db()
+    assert (cast.workspace.name, cast.workspace.currency, cast.workspace.vetting_days) == ("Acme & Sons", "EUR", 90)
+    assert (cast.workspace.default_credential, cast.workspace.default_model) == (key, "big")
+    assert helper.is_default
+    told = AuditEvent.objects.filter(workspace=cast.workspace, via="admin", pk__gt=before).order_by("action")
+    done = ["assistant.default", "workspace.currency", "workspace.default_model", "workspace.rename"]
+    assert [event.action for event in told] == [*done, "workspace.vetting_days"]
+    admin.post(page, given)
+    assert told.count() == 5
+    admin.post(page, given | {"vetting_days": "", "default_model": "", "default_assistant": ""})
+    cast.workspace.refresh_from_db()
+    assert (cast.workspace.default_credential, cast.workspace.vetting_days) == (None, None)
+    assert not Assistant.objects.filter(is_default=True).exists()
+    admin.force_login(factories.user(is_superuser=True, is_staff=True))
+    assert admin.get("/govern/workspace/").status_code == 404
+
+
+def test_the_api_changes_the_workspace_too(cast):
+    call = Caller(cast.admin)
+    assert call.get("").json()["default_assistant"] == ""
+    helper = lifecycle.create_assistant(workspace=cast.workspace, by=cast.admin.user, handle="helper", knowledge=[])
+    refused = call.patch("", {"name": "Other", "default_assistant": "helper"})
+    assert "Vet @helper first" in refused.json()["errors"]["default_assistant"][0]
+    assert call.get("").json()["name"] == "Acme"
+    lifecycle.vet(lifecycle.publish(helper, cast.admin.user), cast.admin.user)
+    changed = call.patch("", {"name": "Other", "currency": "CHF", "default_assistant": "@helper"}).json()
+    assert (changed["name"], changed["currency"], changed["default_assistant"]) == ("Other", "CHF", "helper")
+    assert Caller(cast.builder).patch("", {"name": "Mine"}).status_code == 403
+
+
 def test_hashes_cannot_be_guessed_through_filters(cast, admin):
     for lookup in (
         "user__password__startswith=p",
@@ -333,6 +408,18 @@ def test_the_audit_log_is_read_only_filtered_and_exported_with_formulas_escaped(
     assert "'=HYPERLINK(1)" in text
     assert "Otto" not in text
     assert len(text.splitlines()) == 1 + cast.workspace.audit.count()
+
+
+def test_lists_say_that_nothing_is_there_or_fits_and_write_dates_as_the_portal_does(cast, admin):
+    invitations = at(cast, "portal/invitation/")
+    assert "Nothing here yet." in admin.get(invitations, headers={"accept-language": "en-US"}).content.decode()
+    sent = datetime(2026, 3, 9, 14, 5, tzinfo=UTC)
+    cast.workspace.invitations.create(email="new@acme.example", expires=sent + timedelta(days=14))
+    Invitation.objects.update(created=sent)
+    assert "9 Mar 2026, 14:05" in admin.get(invitations, headers={"accept-language": "en-US"}).content.decode()
+    html = admin.get(f"{invitations}?q=nobody").content.decode()
+    assert "Nothing fits." in html
+    assert "Show all" in html
 
 
 def test_signing_out_and_passwords_are_allauths(cast, admin):

@@ -1,14 +1,18 @@
 """The API's common ground: who may call, with which scope, and how every error looks."""
 
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
+from rest_framework.exceptions import ValidationError
 
+from assistants.runs.log import EventType
+from portal.api.handler import handle
 from portal.api.throttling import KeyThrottle
-from portal.models import ApiKey, AuditEvent, Credential, Membership, Role
+from portal.models import ApiKey, AuditEvent, Credential, Membership, Role, Space
 from tests import factories
 from tests.callers import Caller
 
@@ -28,6 +32,17 @@ def test_a_key_opens_its_own_workspace_and_says_who_calls(cast):
     body = Caller(cast.member, "read").get("me/").json()
     assert body["user"]["email"] == "member@acme.example"
     assert (body["workspace"], body["role"], body["scopes"]) == ("acme", "member", ["read"])
+
+
+def test_who_calls_can_be_renamed_by_a_key_that_may_write(cast):
+    call = Caller(cast.member, "read", "write")
+    assert call.patch("me/", {"name": " Maxine "}).json()["user"]["name"] == "Maxine"
+    cast.member.user.refresh_from_db()
+    assert cast.member.user.name == "Maxine"
+    event = AuditEvent.objects.get(action="user.rename")
+    assert (event.actor, event.via) == (cast.member.user, "api")
+    problem(call.patch("me/", {"name": " "}), 400, "invalid")
+    problem(Caller(cast.member, "read").patch("me/", {"name": "Nobody"}), 403, "scope_missing")
 
 
 def test_a_key_is_nothing_in_another_workspace(cast):
@@ -100,6 +115,12 @@ def test_every_error_is_a_problem(cast):
     problem(plain, 415, "unsupported_media_type")
     body = problem(call.post("spaces/", {"kind": "none"}), 400, "invalid")
     assert body["errors"]["name"]
+    problem(call.get("people/", q="a\0b"), 400, "bad_request")
+    pages = Client()
+    pages.force_login(cast.admin.user)
+    assert pages.get("/w/acme/people/", {"q": "a\0b"}).status_code == 400
+    mixed = handle(ValidationError({"by": "One of two.", "items": {"0": {"title": "Too long."}}, "name": ["No."]}), {})
+    assert mixed.data["errors"] == {"by": ["One of two."], "items": {"0": {"title": ["Too long."]}}, "name": ["No."]}
     assert call.client.options(call.address("people/"), headers=call.headers).status_code == 200
 
 
@@ -142,12 +163,26 @@ def test_lists_are_paged_by_cursor(cast):
 
 def test_people_are_invited_promoted_and_removed(cast, mailoutbox):
     call = Caller(cast.admin)
-    sent = call.post("invitations/", {"email": "new@acme.example", "role": "builder"})
+    sales = factories.space(cast.workspace, name="Sales")
+    wanted = {"email": "new@acme.example", "role": "builder", "name": "Nina New", "spaces": [str(sales.pk)]}
+    sent = call.post("invitations/", wanted)
     assert sent.status_code == 201
     assert "/join/" in sent.json()["link"]
+    assert sent.json()["problem"] == ""
+    first = call.get("invitations/").json()["results"]
+    assert [(row["email"], row["name"], row["spaces"][0]["name"]) for row in first] == [
+        ("new@acme.example", "Nina New", "Sales")
+    ]
+    assert "link" not in first[0]
+    renewed = call.post(f"invitations/{first[0]['id']}/renew/")
+    assert renewed.status_code == 201
+    assert renewed.json()["link"] != sent.json()["link"]
+    assert [mail.to for mail in mailoutbox] == [["new@acme.example"]] * 2
     listed = call.get("invitations/").json()["results"]
-    assert [row["email"] for row in listed] == ["new@acme.example"]
-    assert "link" not in listed[0]
+    assert [(row["name"], row["spaces"]) for row in listed] == [("Nina New", first[0]["spaces"])]
+    problem(call.post(f"invitations/{first[0]['id']}/renew/"), 404, "not_found")
+    company = str(Space.objects.get(workspace=cast.workspace, name="Company").pk)
+    problem(call.post("invitations/", {**wanted, "spaces": [company]}), 400, "invalid")
     assert call.delete(f"invitations/{listed[0]['id']}/").status_code == 204
     assert call.get("invitations/").json()["results"] == []
 
@@ -158,6 +193,19 @@ def test_people_are_invited_promoted_and_removed(cast, mailoutbox):
     assert call.patch(path, {"active": True}).json()["active"] is True
     assert "at least one admin" in problem(call.delete(f"people/{cast.admin.pk}/"), 400, "invalid")["detail"]
     problem(call.patch(f"people/{cast.outsider.pk}/", {"role": "member"}), 404, "not_found")
+
+
+def test_a_change_with_one_thing_wrong_changes_nothing(cast):
+    call = Caller(cast.admin)
+    path, himself = f"people/{cast.member.pk}/", str(cast.member.pk)
+    wrong = {"role": "builder", "active": False, "hand_over_to": himself}
+    assert "Choose somebody else" in problem(call.patch(path, wrong), 400, "invalid")["detail"]
+    cast.member.refresh_from_db()
+    assert (cast.member.role, cast.member.active) == ("member", True)
+    before = call.get("").json()
+    problem(call.patch("", {"name": "Other", "vetting_days": 30, "currency": "E1"}), 400, "invalid")
+    assert call.get("").json() == before
+    assert not AuditEvent.objects.filter(action__startswith="workspace.").exclude(action="workspace.make").exists()
 
 
 def test_spaces(cast):
@@ -246,6 +294,12 @@ def test_the_description_is_whole_and_served(cast, client, tmp_path):
     assert len(paths) > 40
     assert "/api/v1/workspaces/{slug}/search/" in paths
     assert "default" in paths["/api/v1/workspaces/{slug}/me/"]["get"]["responses"]
+    # Events of an answer are one component, told apart by their type; no tool acts yet, so that no event proposes one.
+    told = response.json()["components"]["schemas"]["Event"]["discriminator"]["mapping"]
+    assert set(told) == set(get_args(EventType)) - {"action"}
+    for path, method in (("conversations/{id}/messages/", "post"), ("messages/{id}/events/", "get")):
+        answers = paths[f"/api/v1/workspaces/{{slug}}/{path}"][method]["responses"]["200"]["content"]
+        assert answers["text/event-stream"]["schema"] == {"$ref": "#/components/schemas/Event"}
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere(client):
@@ -263,6 +317,12 @@ def test_the_command_prints_the_key_on_its_last_line(cast, capsys):
     response = Client().get("/api/v1/workspaces/acme/me/", headers={"authorization": f"Bearer {text}"})
     assert response.json()["scopes"] == ["read", "ask", "write", "admin"]
     assert AuditEvent.objects.get(action="apikey.make").via == "command"
+    assert ApiKey.objects.latest("created").expires is None
+    call_command("create_api_key", workspace="acme", email="admin@acme.example", expires="30")
+    assert 29 <= (ApiKey.objects.latest("created").expires - timezone.now()).days <= 30
+    call_command("create_api_key", workspace="acme", email="admin@acme.example", expires="2099-01-31")
+    ends = timezone.localtime(ApiKey.objects.latest("created").expires)
+    assert (ends.date().isoformat(), ends.hour) == ("2099-01-31", 23)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +333,9 @@ def test_the_command_prints_the_key_on_its_last_line(cast, capsys):
         ({"email": "outsider@umbra.example"}, "is not an active member of acme"),
         ({"scopes": "read,everything"}, "There is no scope 'everything'"),
         ({"scopes": ""}, "Choose from read, ask, write, admin"),
+        ({"expires": "soon"}, "takes a number of days, or a day such as"),
+        ({"expires": "2020-02-30"}, "takes a number of days, or a day such as"),
+        ({"expires": "2020-02-28"}, "This moment has passed"),
     ],
 )
 def test_the_command_says_in_one_sentence_what_is_wrong(cast, change, says):

@@ -99,8 +99,12 @@ def test_the_admin_filters_and_downloads_what_it_lists(cast, client, log):
     assert "export/?who=ada&amp;via=portal" in html
     assert "role: member → builder" in html
     assert "Otto" not in html
+    audit.record(
+        "assistant.default", workspace=cast.workspace, actor=None, before={"default": "@leave"}, after={"default": None}
+    )
+    assert "default: @leave → nothing" in client.get(page).content.decode()
     text = b"".join(client.get(f"{page}export/?action=assistant").streaming_content).decode()
-    assert len(text.splitlines()) == 2
+    assert len(text.splitlines()) == 3
     assert "Otto" not in text
     event = log.get(action="membership.change_role")
     html = client.get(f"{page}{event.pk}/change/").content.decode()
@@ -118,5 +122,6 @@ def test_the_api_filters_and_downloads(cast, log):
     assert call.get("audit/", since="soon").status_code == 400
     text = b"".join(call.get("audit/export/", via="api").streaming_content).decode()
     assert len(text.splitlines()) == 2
+    assert "portal, admin, api" in call.get("audit/", via="mail").json()["errors"]["via"][0]
     assert Caller(cast.member).get("audit/export/").status_code == 403
     assert Caller(cast.outsider, slug="acme").get("audit/export/").status_code == 404

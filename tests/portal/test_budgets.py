@@ -320,6 +320,27 @@ def test_what_is_left_is_shown_to_whom_it_concerns(cast, key, client, django_ass
     assert "Max Member" in one
 
 
+def test_whom_to_ask_is_said_long_before_the_end_and_asked_once_for_all(cast, client, django_assert_num_queries):
+    for covers, unit in (
+        ("person", "tokens"),
+        ("workspace", "tokens"),
+        ("person", "currency"),
+        ("workspace", "currency"),
+    ):
+        for period in ("day", "month"):
+            budget(cast, 1000, covers=covers, unit=unit, period=period)
+    Budget.objects.filter(covers="person", period="day").update(contact=cast.builder.user)
+    found = standing.of_person(cast.member)
+    with django_assert_num_queries(2):
+        said = [(one.budget.contact_id is not None, one.ask) for one in found]
+    assert set(said) == {(True, "Ask Bea Builder for more."), (False, "Ask Ada Admin for more.")}
+    client.force_login(cast.member.user)
+    page = client.get("/me/spending/").content.decode()
+    assert (page.count("Ask Bea Builder for more."), page.count("Ask Ada Admin for more.")) == (2, 6)
+    mine = Caller(cast.member).get("me/spending/").json()["budgets"]
+    assert {one["ask"] for one in mine} == {"Ask Bea Builder for more.", "Ask Ada Admin for more."}
+
+
 def test_admins_set_budgets_prices_and_offers_in_the_admin(cast, key, client):
     client.force_login(cast.admin.user)
     base = "/w/acme/govern/portal"
@@ -373,6 +394,10 @@ def test_owners_see_what_their_assistant_may_spend(cast, key, client):
         client.force_login(who.user)
         page = client.get("/w/acme/assistants/leave/").content.decode().replace("\u202f", " ")
         assert ("4 100 of 5 000 tokens left" in page) is sees
+    (told,) = Caller(cast.builder).get("assistants/leave/spending/").json()["budgets"]
+    assert (told["spent"], told["left"], told["ask"]) == ("900.000000", "4100.000000", "Ask Ada Admin for more.")
+    assert Caller(cast.admin).get("assistants/leave/spending/").status_code == 200
+    assert Caller(cast.member).get("assistants/leave/spending/").status_code == 404
 
 
 def test_the_same_by_the_api(cast, key):

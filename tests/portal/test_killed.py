@@ -14,19 +14,21 @@ from celery.signals import beat_init
 from bench.product import Portal
 from bench.words import folder
 from portal import embedded
+from tests.first_start import FirstStart
 from tests.served import Served
 
 PAGES = 400
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, started_once: FirstStart) -> Iterator[Served]:
     """With embeddings at once. Not below pytest's own directory: its path would be too long for a socket."""
-    place = Path(tempfile.mkdtemp(prefix="atrium-killed-"))
+    place = Path(tempfile.mkdtemp(prefix="atrium-killed-")) / "data"
+    started_once.copy_to(place)
     made = Served(Portal(place, environment={"ATRIUM_FOLDER_ROOTS": str(tmp_path)}, module="bench.instant"))
     yield made
     made.close()
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(place.parent, ignore_errors=True)
 
 
 def test_a_killed_portal_goes_on_with_its_sync_at_the_next_start(served: Served, tmp_path: Path) -> None:

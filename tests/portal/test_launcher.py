@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.portal.launching import Portal
+from portal.embedded import task_pool
+from tests.first_start import FirstStart
+from tests.portal.launching import Portal, modes_above
 from tests.services.stack import ROOT
 
 pytestmark = pytest.mark.timeout(240)
@@ -52,6 +54,19 @@ def test_a_port_that_is_taken_is_named_with_another(tmp_path):
 )
 def test_a_setting_that_cannot_be_used_is_one_sentence(tmp_path, environment, sentence):
     assert refused(tmp_path, **environment).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "label"),
+    [
+        ("DATABASE_URL", "postgresql://atrium:hush-hush@127.0.0.1:1/atrium", "The database"),
+        ("QDRANT_URL", "http://127.0.0.1:1", "The Qdrant server"),
+    ],
+)
+def test_a_part_elsewhere_that_does_not_answer_is_one_sentence(tmp_path, variable, url, label):
+    said = refused(tmp_path, **{variable: url})
+    assert said == f"{label} at 127.0.0.1:1 does not answer (Connection refused): start it, or unset {variable}."
+    assert not (tmp_path / "data" / "postgres").exists()
 
 
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path):
@@ -114,6 +129,16 @@ def test_a_python_that_is_not_there_is_named(tmp_path):
     assert "there is no 'python9.9' here" in bootstrap(tmp_path, "python9.9")
 
 
+def test_a_task_that_comes_while_the_worker_ends_is_left_to_the_next_start():
+    done = []
+    pool = task_pool()(limit=1)
+    pool.start()
+    pool.apply_async(lambda: done.append("before")).wait(timeout=10)
+    pool.stop()
+    pool.apply_async(lambda: done.append("after"))
+    assert done == ["before"]
+
+
 def test_a_command_before_the_first_start_says_what_to_do_first(tmp_path):
     portal = Portal(tmp_path / "data")
     with pytest.raises(AssertionError) as said:
@@ -126,19 +151,29 @@ def test_a_command_before_the_first_start_says_what_to_do_first(tmp_path):
 # ---- Running, ending, starting again -----------------------------------------------------------------------------
 
 
-def modes_above(path: Path) -> dict[Path, int]:
-    return {parent: stat.S_IMODE(parent.stat().st_mode) for parent in path.parents}
-
-
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+def portal(tmp_path_factory: pytest.TempPathFactory, started_once: FirstStart) -> Iterator[Portal]:
     """A portal that was started once and stopped, on a directory of its own; each test starts and ends it its own way."""
     portal = Portal(tmp_path_factory.mktemp("launcher") / "data")
     portal.before = modes_above(portal.data)
-    portal.start()
-    portal.stop(signal.SIGINT)
+    started_once.copy_to(portal.data)
     yield portal
     portal.clean_up()
+
+
+def test_the_first_start_tells_its_steps_and_loosens_nothing_above_it(started_once):
+    begun = f"Making a database in {started_once.data}…"
+    steps = (
+        begun,
+        "Preparing the database…",
+        "Preparing static files…",
+        "Making the workspace demo",
+        "Indexing the user guide…",
+    )
+    said = [line for line in started_once.said if line.startswith(steps)]
+    assert [line.startswith(step) for line, step in zip(said, steps, strict=True)] == [True] * len(steps)
+    assert started_once.said[-1] == "Stopping…"
+    assert started_once.before == started_once.after
 
 
 def test_a_portal_opens_nothing_to_others_and_a_second_one_is_refused(portal):
@@ -216,12 +251,12 @@ def test_ctrl_c_during_the_first_start_ends_it_and_the_next_start_is_whole(tmp_p
 
 
 def test_a_copy_of_a_stopped_portals_directory_answers_like_the_original(portal, tmp_path):
-    """Backup and restore as the operator guide has it: stop, tar, put it elsewhere, start."""
+    """Backup and restore as the operator guide has it, but for the packing: stop, tar, put it elsewhere, start."""
     key = portal.manage("create_api_key", "--workspace", "demo", "--email", "admin@example.com").splitlines()[-1]
-    archive = tmp_path / "backup.tar.gz"
-    subprocess.run(["tar", "-C", str(portal.data.parent), "-czf", str(archive), portal.data.name], check=True)
+    archive = tmp_path / "backup.tar"
+    subprocess.run(["tar", "-C", str(portal.data.parent), "-cf", str(archive), portal.data.name], check=True)
     (tmp_path / "elsewhere").mkdir()
-    subprocess.run(["tar", "-C", str(tmp_path / "elsewhere"), "-xzf", str(archive)], check=True)
+    subprocess.run(["tar", "-C", str(tmp_path / "elsewhere"), "-xf", str(archive)], check=True)
     copy = Portal(tmp_path / "elsewhere" / portal.data.name)
     answers = []
     for at in (portal, copy):

@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal import events, importing, people
+from portal import events, importing, inviting, people
 from portal.models import AuditEvent, Invitation, Membership, Role
 from portal.registry import LeftBehind, registries
 from tests import factories
@@ -50,12 +50,12 @@ def test_a_file_invites_and_changes_and_twice_is_once(cast, sales, mailoutbox):
     assert (again.invited, again.changed, len(mailoutbox), AuditEvent.objects.count()) == (0, 0, 1, written)
 
     link = mailoutbox[0].body.split("/join/")[1].split("/")[0]
-    joined = people.join_as_new(link, name="Nina New", password="a long password")
+    joined = inviting.join_as_new(link, name="Nina New", password="a long password")
     assert joined.user in sales.members.all()
 
 
 def test_an_open_invitation_is_changed_and_not_sent_anew(cast, sales, mailoutbox):
-    people.invite(workspace=cast.workspace, email="new@acme.example", role="member", by=cast.admin.user, mail=False)
+    inviting.invite(workspace=cast.workspace, email="new@acme.example", role="member", by=cast.admin.user, mail=False)
     token = Invitation.objects.get().token_hash
     done = importing.import_people(cast.workspace, FILE, by=cast.admin.user)
     invitation = Invitation.objects.get()
@@ -211,6 +211,9 @@ def test_people_are_found_by_role_and_by_when_they_were_seen(cast, client):
     assert shown("seen=away") == {"Bea Builder", "Max Member"}
     assert shown("seen=7") == {"Ada Admin"}
     listed = Caller(cast.admin).get("people/", seen="away", role="member").json()["results"]
+    for wrong in ({"seen": "yesterday"}, {"role": "owner"}):
+        refused = Caller(cast.admin).get("people/", **wrong)
+        assert (refused.status_code, "It takes one of" in refused.content.decode()) == (400, True)
     assert [row["user"]["email"] for row in listed] == ["member@acme.example"]
     html = client.get("/w/acme/govern/portal/membership/?seen=never").content.decode()
     assert "builder@acme.example" in html

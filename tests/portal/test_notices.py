@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
 from django.core import mail
 from django.utils import timezone
 
 from portal import notices
-from portal.models import Notice
+from portal.models import AuditEvent, Notice
 from tests import factories
 from tests.callers import Caller
 
@@ -31,6 +32,33 @@ def test_a_mail_server_that_does_not_answer_undoes_nothing(cast, settings, djang
     with django_capture_on_commit_callbacks(execute=True):
         notices.tell(cast.workspace, [cast.member.user], "It is done.", mail="Done")
     assert Notice.objects.count() == 1
+
+
+def test_each_chooses_which_notices_come_by_mail(cast, client, mailoutbox, django_capture_on_commit_callbacks):
+    def mailed(kind):
+        mailoutbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            notices.tell(cast.workspace, [cast.member.user_id, cast.builder.user], "Done.", mail="Done", kind=kind)
+        return sorted(mail.to[0].partition("@")[0] for mail in mailoutbox)
+
+    assert mailed("vetting") == ["builder", "member"]
+    assert "/me/" in mailoutbox[0].body
+    client.force_login(cast.member.user)
+    assert client.get("/me/").content.decode().count('name="mails"') == len(notices.KINDS)
+    client.post("/me/notifications/", {"mails": ["templates", "nonsense"]})
+    assert (mailed("vetting"), mailed("templates")) == (["builder"], ["builder", "member"])
+    assert Notice.objects.filter(user=cast.member.user).count() == 3
+    assert AuditEvent.objects.get(action="user.mails").after == {"mails": ["templates"]}
+
+    call = Caller(cast.member, "read", "write")
+    assert call.get("me/").json()["mails"] == ["templates"]
+    assert call.patch("me/", {"mails": ["vetting", "assistants"]}).json()["mails"] == ["vetting", "assistants"]
+    assert mailed("templates") == ["builder"]
+    assert call.patch("me/", {"name": "Maxine", "mails": ["nonsense"]}).status_code == 400
+    assert call.patch("me/", {"mails": []}).json()["mails"] == []
+    assert mailed("assistants") == ["builder"]
+    with pytest.raises(ValueError, match="no kind of notice"):
+        notices.tell(cast.workspace, [cast.member.user], "Done.", kind="gossip")
 
 
 def test_the_bell_counts_and_opening_one_reads_it(cast, client):

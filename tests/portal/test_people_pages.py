@@ -6,6 +6,7 @@ from django.urls import reverse
 from datasources.models import Grant
 from portal.models import ApiKey, AuditEvent, Invitation, Membership, Role, Space
 from tests import factories
+from tests.callers import Caller
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -53,6 +54,17 @@ def test_an_empty_list_is_told(admin):
     assert "at least one e-mail address" in answer.content.decode()
 
 
+def test_people_are_invited_without_scripts_too(admin):
+    assert f'<noscript><a class="btn btn-primary" href="{url("invite")}">' in admin.get(url("people")).content.decode()
+    form = admin.get(url("invite")).content.decode()
+    assert 'name="emails"' in form
+    assert "hx-post" not in form.split('class="page ')[1]
+    refused = admin.post(url("invite"), {"emails": "nobody", "role": "member"})
+    assert refused.status_code == 422
+    assert "at least one e-mail address" in refused.content.decode()
+    assert "1 invitation sent" in admin.post(url("invite"), {"emails": "one@x.example"}).content.decode()
+
+
 def test_an_invitation_gets_a_new_link_or_is_withdrawn(cast, admin):
     admin.post(url("invite"), {"emails": "one@x.example", "role": "member"})
     first = Invitation.objects.get()
@@ -60,9 +72,50 @@ def test_an_invitation_gets_a_new_link_or_is_withdrawn(cast, admin):
     first.refresh_from_db()
     assert not first.is_open
     second = Invitation.objects.get(revoked=None)
+    assert admin.post(url("invitation_change", first.pk), {"action": "renew"}).status_code == 404
     admin.post(url("invitation_change", second.pk), {"action": "withdraw"}, **HTMX)
     second.refresh_from_db()
     assert not second.is_open
+
+
+def test_inviting_one_takes_their_name_and_spaces(cast, admin):
+    vault = factories.space(cast.workspace, name="Vault")
+    factories.space(cast.elsewhere, name="Cellar")
+    form = {"emails": "one@x.example", "role": "member", "name": "Olga One", "spaces": [str(vault.pk), "nonsense"]}
+    page = admin.get(url("people")).content.decode()
+    assert "Vault" in page
+    assert "Cellar" not in page
+    admin.post(url("invite"), form, **HTMX)
+    made = Invitation.objects.get()
+    assert (made.name, list(made.spaces.all())) == ("Olga One", [vault])
+    page = admin.post(url("invitation_change", made.pk), {"action": "renew"}, **HTMX).content.decode()
+    assert "Olga One" in page
+    assert "joins Vault" in page
+    answer = admin.post(url("invite"), {**form, "emails": "a@x.example, b@x.example"}, **HTMX)
+    assert answer.status_code == 422
+    assert "A name is for one person" in answer.content.decode()
+
+
+def test_a_mail_server_that_refuses_leaves_a_link_to_pass_on(cast, admin, monkeypatch):
+    def away(self, messages):
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", away)
+    page = admin.post(url("invite"), {"emails": "one@x.example", "role": "member"}, **HTMX).content.decode()
+    assert "1 mail could not be sent" in page
+    assert "Pass this link on" in page
+    assert "/join/" in page
+    assert Invitation.objects.get().is_open
+    sent = Caller(cast.admin).post("invitations/", {"email": "two@x.example"})
+    assert sent.status_code == 201
+    assert sent.json()["problem"] == "The mail could not be sent. Pass this link on yourself."
+    add = {"email": "three@x.example", "name": "", "role": "member"}
+    told = admin.post("/w/acme/govern/portal/invitation/add/", add, follow=True).content.decode()
+    assert "Pass this link on yourself. http" in told
+    last = Invitation.objects.get(email="three@x.example")
+    told = admin.post(f"/w/acme/govern/portal/invitation/{last.pk}/do/renew/", follow=True).content.decode()
+    assert "Pass this link on yourself. http" in told
+    assert Invitation.objects.filter(email="three@x.example", revoked=None).count() == 1
 
 
 def test_a_role_changes_and_the_last_admin_stays(cast, admin):
@@ -231,6 +284,21 @@ def test_the_palette_finds_pages_by_name(member):
     page = member.get(url("palette") + "?q=peo").content.decode()
     assert url("people") in page
     assert "Nothing is called" in member.get(url("palette") + "?q=zzzz").content.decode()
+
+
+def test_the_palette_offers_what_one_may_do(cast, member):
+    def offered(text=""):
+        return member.get(url("palette"), {"q": text}).content.decode()
+
+    assert "New question" in offered()
+    assert f'data-href="{url("assistant_start")}"' in offered("build assistant")
+    assert 'data-href="#theme-dark"' in offered("dark")
+    assert url("data_new") not in offered("connect")
+    assert url("invite") not in offered("invite")
+    member.force_login(cast.builder.user)
+    assert f'data-href="{url("data_new")}"' in offered("connect data")
+    member.force_login(cast.admin.user)
+    assert f'data-href="{url("invite")}"' in offered("colleagues")
 
 
 def test_being_there_is_noted_at_most_every_five_minutes(cast, member):

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from portal.models import Membership, UsageRecord, User
-from portal.prepared import Prepared, insert, statement
+from portal.prepared import Pair, Prepared, insert, statement
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +33,23 @@ def test_the_same_instance_comes_out_with_what_is_joined(cast, django_assert_num
         names = [field.attname for field in Membership._meta.concrete_fields]
         assert [getattr(found, name) for name in names] == [getattr(plain, name) for name in names]
     assert prepared.first(uuid4()) is None
+
+
+def test_two_come_in_one_statement_whether_they_are_there_or_not(cast, django_assert_num_queries):
+    people = Prepared(lambda mail: User.objects.filter(email=mail).order_by(), "some@example.com")
+    pair = Pair(Prepared(joined, SOME), people)
+    mail = cast.outsider.user.email
+    with django_assert_num_queries(1):
+        assert pair.first([cast.member.pk], [mail]) == (cast.member, cast.outsider.user)
+    membership, person = pair.first([cast.member.pk], [mail])
+    assert (membership.user.email, membership.workspace, person.email) == (
+        cast.member.user.email,
+        cast.workspace,
+        mail,
+    )
+    assert pair.first([uuid4()], [mail]) == (None, cast.outsider.user)
+    assert pair.first([cast.member.pk], ["nobody@example.com"]) == (cast.member, None)
+    assert pair.first([uuid4()], ["nobody@example.com"]) == (None, None)
 
 
 def test_an_argument_that_vanishes_from_the_query_is_refused(cast):

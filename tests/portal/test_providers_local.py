@@ -89,6 +89,12 @@ def test_threads_may_share_it(embedder: LocalEmbedder) -> None:
     assert all(found[n] == expected for n in range(4))
 
 
+def test_its_threads_sleep_while_there_is_nothing_to_embed(embedder: LocalEmbedder) -> None:
+    engine, _ = embedder._loaded()
+    options = engine.model.model.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
 def test_what_it_builds_is_for_this_user_alone(minilm_cache: Path) -> None:
     directory = minilm.model_directory(minilm_cache)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700

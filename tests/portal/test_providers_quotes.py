@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.providers.quotes import NOTICE, QuotesModel
-from portal.providers.sentences import units
+from portal.providers.sentences import plain_text, units
 from portal.providers.types import ChatRequest, Delta, Finish, Passage, Turn
 
 LEAVE = Passage(
@@ -180,3 +180,24 @@ async def test_rows_of_a_table_that_began_in_another_passage_have_no_bars() -> N
     text = await answer("What if the token was revoked?", Passage(1, "Slack", "When something is wrong", cut))
     assert "|" not in text
     assert "Enter a new token. [1]" in text
+
+
+def test_what_opens_and_never_closes_is_read_as_fast_as_other_text() -> None:
+    """Hours, were each opening looked after to the end of the text."""
+    for opening in ("<!-- ", "{{", "{%", "![", "[", "[a](", "![a]("):
+        (one,) = units(opening * 100_000)
+        assert one.kind == "sentence"
+    (heading, *_) = units(f"# {'#' * 100_000} End\n\nText.")
+    assert heading.text == "Text."
+
+
+def test_links_and_pictures_leave_their_text() -> None:
+    told = {
+        "See [the form](x.md), [here][1] and [Foo](https://e.example/a_(b)).": "See the form, here and Foo.",
+        "A ![map [old]](m.png) B ![map](m_(1).png) C": "A ![map [old]](m.png) B C",
+        "One <!-- hidden --> two {{ macro }} {% tag %} <b>three</b> [4]": "One two three (4)",
+        "[a [b](c) d": "[a b d",
+    }
+    assert {markdown: plain_text(markdown) for markdown in told} == told
+    (one,) = units("## C ##\n\nText.")
+    assert (one.heading, one.text) == ("C", "Text.")

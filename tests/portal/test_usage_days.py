@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from portal import charts, kept, usage_days
+from portal import charts, usage_days
 from portal.models import UsageDay, UsageRecord
 from tests import factories
 
@@ -79,16 +79,6 @@ def test_reading_asks_three_questions(cast):
     with CaptureQueriesContext(connection) as asked:
         usage_days.spent(cast.workspace, BY.MODEL, timezone.localdate() - timedelta(days=30))
     assert len(asked) == 3
-
-
-def test_only_what_was_slow_is_kept(monkeypatch):
-    made = []
-    assert not kept.kept("quick", lambda: made.append(1)).old
-    kept.kept("quick", lambda: made.append(1))
-    assert len(made) == 2
-    first = kept.kept("slow", lambda: made.append(1), slow=0)
-    again = kept.kept("slow", lambda: made.append(1), slow=0)
-    assert (len(made), again.old, again.at) == (3, True, first.at)
 
 
 @pytest.mark.parametrize(("most", "top"), [(0, "1"), (1, "1"), (3, "5"), (10, "10"), (11, "20"), (1234, "2\u202f000")])

@@ -1,6 +1,7 @@
 """Answers over Redis: any web process can follow a run of another one, and stop it."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -8,6 +9,7 @@ from channels.layers import channel_layers
 from redis.asyncio import Redis
 
 from assistants import closing, conversations, following
+from assistants.drafts import checked_fields
 from assistants.models import Message
 from assistants.runs import follow as sources
 from assistants.runs import remote, runner
@@ -89,6 +91,42 @@ async def test_another_process_stops_it(cast, vendor, handbook, other_process): 
     events = await all_events(cast.member, answer.pk)
     assert events[-1].type == "stopped"
     assert heard
+
+
+async def test_another_process_stops_a_trial_of_ones_own(cast, vendor, other_process):  # noqa: F811
+    await db(model)(cast.workspace, vendor.base_url)
+    vendor.script = Script(tokens=500, delay=0.02)
+    fields = {"name": "Draft", "knowledge": []}
+    trial = await conversations.try_draft(
+        cast.builder, await db(checked_fields)(cast.builder, fields), "How many days?"
+    )
+    run = runner.find(trial)
+    other_process()
+    stopped: list[object] = []
+    async for events in run.log.after(0):
+        if not stopped and any(event.type == "token" for event in events):
+            somebody_elses = await db(conversations.stop_trial)(cast.member, trial)
+            stopped = [somebody_elses, await db(conversations.stop_trial)(cast.builder, trial)]
+    assert stopped == [False, True]
+    assert run.log.events[-1].type == "stopped"
+    assert not await db(conversations.stop_trial)(cast.builder, uuid4())
+    assert 0 < await remote._client().ttl(remote._trial_key(trial)) <= remote.EXPIRES
+
+
+async def test_without_redis_for_a_while_a_trial_runs_and_is_stopped_where_it_runs(cast, vendor, monkeypatch):  # noqa: F811
+    await db(model)(cast.workspace, vendor.base_url)
+    vendor.script = Script(tokens=500, delay=0.02)
+
+    async def down(*args, **more):
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(Redis, "set", down)
+    fields = await db(checked_fields)(cast.builder, {"name": "Draft", "knowledge": []})
+    trial = await conversations.try_draft(cast.builder, fields, "How many days?")
+    assert await db(remote.worker_of_trial)(trial, cast.builder.user_id) == ""
+    assert await db(conversations.stop_trial)(cast.builder, trial)
+    events = [event async for events in runner.find(trial).log.after(0) for event in events]
+    assert events[-1].type == "stopped"
 
 
 async def test_what_a_dead_process_had_published_but_not_stored_is_rescued(cast, handbook):  # noqa: F811

@@ -13,6 +13,7 @@ WEB = (str(BIN / "uvicorn"), "portal.asgi:application", "--port", "0")
 WORKER = (str(BIN / "celery"), "-A", "portal", "worker", "--pool", "threads")
 BEAT = (str(BIN / "celery"), "-A", "portal", "beat", "--scheduler", "celery.beat:Scheduler")
 COMMAND = (sys.executable, "manage.py", "check")
+MIGRATE = (sys.executable, "manage.py", "migrate", "--no-input")
 SOME = {"REDIS_URL": "redis://127.0.0.1:1/0", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
 
 
@@ -60,3 +61,17 @@ def test_other_values_are_named_too(tmp_path, variable, value, sentence):
     said = refused(tmp_path, COMMAND, **{variable: value})
     assert said.startswith(f"Atrium can't start: {sentence}")
     assert len(said.strip().splitlines()) == 1
+
+
+ALL = {**SOME, "DATABASE_URL": "postgresql://atrium:hush-hush@127.0.0.1:1/atrium", "QDRANT_URL": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize("command", [MIGRATE, WEB], ids=["command", "web"])
+def test_a_database_that_does_not_answer_is_one_sentence(tmp_path, command):
+    said = refused(tmp_path, command, **ALL)
+    assert (
+        "The database at 127.0.0.1:1 does not answer (Connection refused): start it, or correct DATABASE_URL." in said
+    )
+    assert "hush-hush" not in said
+    if command is MIGRATE:
+        assert len(said.strip().splitlines()) == 1

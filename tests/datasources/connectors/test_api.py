@@ -8,20 +8,14 @@ from datasources.connectors.api.connector import Written
 from datasources.connectors.around import Around, TableRows, WrittenNode
 from datasources.connectors.base import Chosen, ConnectorError, Delete, NodeError, Skipped, Upsert
 from datasources.ingestion.extract import Extractor
-from tests.contracts.vendor import ALL, Seen, VendorContract, VendorPlace
-from tests.vendors.places.loopback import Loopback
+from tests.contracts.documents import ALL, DocumentsContract, DocumentsPlace, Seen
 from tests.vendors.places.written import MemoryStore
 
 
-class Nobody(Loopback):
-    """Nothing is asked over HTTP: the store is the portal's own. So nothing is logged, cut or refused either."""
-
-
-class Place(VendorPlace):
+class Place(DocumentsPlace):
     branches = ("handbook", "crm")
 
     def __init__(self) -> None:
-        self.server = Nobody()
         self.store = MemoryStore()
         self.store.write(WrittenNode("handbook", "Handbook"))
         self.store.write(WrittenNode("crm", "CRM"))
@@ -72,26 +66,23 @@ def place() -> Place:
     return Place()
 
 
-class TestWritten(VendorContract):
-    """There is no vendor between: no key to revoke, no listing to break off, no rate. Those tests say so instead."""
+class TestWritten(DocumentsContract):
+    """There is no vendor between: no key to revoke, no listing to break off, no rate."""
 
-    def test_a_test_with_a_revoked_key_says_what_to_do(self, place: VendorPlace) -> None:
-        assert place.connector().about.auths == ()
-        with pytest.raises(ConnectorError) as caught:
-            Written({}, {}, Around(Extractor(workers=1)))
-        assert caught.value.permanent
 
-    def test_a_rate_limit_is_told_with_the_vendors_wait(self, place: VendorPlace) -> None:
-        Seen().run(place.connector())
-        assert place.server.requests == []
+def test_without_a_store_it_says_so() -> None:
+    assert Written.about.auths == ()
+    with pytest.raises(ConnectorError) as caught:
+        Written({}, {}, Around(Extractor(workers=1)))
+    assert caught.value.permanent
 
-    def test_a_key_that_is_revoked_in_the_middle_needs_a_person(self, place: VendorPlace) -> None:
-        """What can happen in the middle is that the integration removes what is just being read."""
-        seen = Seen().run(place.connector())
-        deleted = place.delete()
-        with pytest.raises(NodeError) as caught:
-            place.connector().fetch(seen.nodes[deleted])
-        assert caught.value.skip
+
+def test_what_the_integration_removes_while_it_is_read_is_skipped(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    deleted = place.delete()
+    with pytest.raises(NodeError) as caught:
+        place.connector().fetch(seen.nodes[deleted])
+    assert caught.value.skip
 
 
 def test_rows_become_a_table_and_a_text_that_names_its_columns(place: Place) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from datasources.connectors.around import Around
 from datasources.connectors.base import (
+    Change,
     Chosen,
     ConnectorError,
     Delivery,
@@ -53,7 +54,8 @@ class Place(VendorPlace):
 
     def connector(self, **config: Any) -> ConfluenceConnector:
         secret = {"auth": "token" if self.server.cloud else "personal", "email": EMAIL, "token": TOKEN}
-        return ConfluenceConnector({"base_url": self.server.base_url, **config}, secret, self.around)
+        known = {"base_url": self.server.base_url, "restricted": True}
+        return ConfluenceConnector({**known, **config}, secret, self.around)
 
     def key(self, title: str) -> str:
         key = self.server.by_title(title)
@@ -218,6 +220,16 @@ def test_a_page_and_what_is_below_it_can_be_chosen_in_a_space_that_is_not(place:
     assert place.key("Pay") in documents
 
 
+def test_an_estimate_counts_pages_beside_a_space_and_not_those_left_out_in_one(place: Place) -> None:
+    leave, connector = place.key("Leave"), place.connector()
+    inside = [Chosen("space:HB"), Chosen(leave, include=False), Chosen(place.key("Parental leave"))]
+    beside = [Chosen("space:ENG"), Chosen(leave), Chosen(place.key("Parental leave"), include=False)]
+    twice = [Chosen("space:HB"), Chosen(leave)]
+    for chosen, number in ((inside, 5), (beside, 4), (twice, 7), ([Chosen(leave)], 3)):
+        assert connector.estimate(chosen).documents == number
+        assert len(Seen().run(place.connector(), chosen).documents()) == number
+
+
 def test_an_attachment_alone_can_be_chosen(place: Place) -> None:
     seen = Seen().run(place.connector(), [Chosen(place.key("rota.txt"))])
     assert seen.documents() == {place.key("rota.txt")}
@@ -338,6 +350,38 @@ def readers(place: Place, **config: Any) -> dict[str, tuple[str, ...] | None]:
 
 def test_readers_are_not_told_unless_they_are_mirrored(place: Place) -> None:
     assert {node.readers for node in Seen().run(place.connector()).nodes.values()} == {None}
+
+
+def left_out(changes: list[Change]) -> set[str]:
+    told = [change for change in changes if isinstance(change, Skipped)]
+    return {change.node.external_id for change in told if "only to some people" in change.reason}
+
+
+def test_restricted_pages_stay_out_with_all_below_unless_they_are_asked_for(place: Place) -> None:
+    place.server.attach("scale.txt", place.server.by_title("Pay"), b"The scale of pay")
+    seen = Seen().run(place.connector(restricted=False))
+    out = {place.key(title) for title in ("Pay", "Bonus", "scale.txt")}
+    assert left_out(seen.changes) == out
+    assert seen.documents() == set(place.documents()) - out
+    assert out <= Seen().run(place.connector()).documents()
+    alone = Seen().run(place.connector(restricted=False), [Chosen(place.key("Bonus"))])
+    assert (alone.documents(), left_out(alone.changes)) == (set(), {place.key("Bonus")})
+    for changes in (seen.changes, alone.changes):
+        told = repr([change.node for change in changes if isinstance(change, Upsert | Skipped)])
+        assert not [word for word in ("Pay", "Bonus", "scale.txt") if word in told], "their names are seen by everybody"
+    assert f"Restricted page {place.server.by_title('Pay')}" in repr(alone.changes)
+    # Below a restriction that search leaves out, or of a page that it lacks, just the same.
+    place.server.search_tells_restrictions = False
+    place.server.unindexed.add(place.server.by_title("Pay"))
+    assert place.key("Bonus") not in Seen().run(place.connector(restricted=False)).documents()
+
+
+def test_a_page_that_is_restricted_later_goes_when_it_is_told_of(datacenter: Place) -> None:
+    leave = datacenter.server.by_title("Leave")
+    connector = datacenter.connector(restricted=False)
+    datacenter.server.contents[leave]["restricted"] = ["group:leads"]
+    changes = list(connector.look([f"below:page:{leave}"], ALL))
+    assert left_out(changes) == {datacenter.key(title) for title in ("Leave", "Parental leave", "rota.txt")}
 
 
 def test_a_restriction_is_for_its_page_and_all_below(place: Place) -> None:

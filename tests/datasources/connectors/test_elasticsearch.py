@@ -206,6 +206,38 @@ def test_an_id_of_the_companys_own_survives_a_new_index(elastic: Place) -> None:
     assert "id" in skipped.reason
 
 
+# ---- Fields to choose from
+
+
+def test_fields_of_the_mapping_are_offered_by_their_type(elastic: Place) -> None:
+    elastic.server.types = {"owner.name": "text", "code": "keyword", "size": "long"}
+    found = elastic.connector().choices(None)
+    assert {"title", "content", "url", "owner.name", "code"} <= set(found["text_fields"])
+    assert "size" not in found["title_field"]
+    assert found["time_field"] == ["updated_at"]
+    assert found["id_field"] == ["code"]
+    assert elastic.connector().choices("index:handbook") == {}
+
+
+def test_a_field_that_no_index_has_is_said_with_those_that_there_are(elastic: Place) -> None:
+    told = elastic.connector(time_field="updatd_at").test()
+    assert not told.ok
+    assert told.message == "No index has a field “updatd_at”. There are: updated_at"
+    assert "“titel”" in elastic.connector(title_field="titel").test().message
+    assert "“boddy”" in elastic.connector(text_fields=["content", "boddy"]).test().message
+    elastic.server.types = {"owner.name": "text"}
+    assert elastic.connector(text_fields=["owner"]).test().ok
+
+
+def test_what_no_mapping_tells_of_is_taken_on_trust(elastic: Place) -> None:
+    elastic.server.dynamic, elastic.server.types = False, {"title": "text"}
+    assert elastic.connector(text_fields=["unmapped"]).test().ok
+    elastic.server.dynamic = True
+    elastic.server.refuse(403, path="_mapping", times=None)
+    assert elastic.connector(text_fields=["unmapped"]).test().ok
+    assert elastic.connector().choices(None)["title_field"] == []
+
+
 def test_a_single_document_can_be_chosen(elastic: Place) -> None:
     chosen = [Chosen("doc:tickets-2026/t007")]
     assert Seen().run(elastic.connector(), chosen).documents() == {"doc:tickets-2026/t007"}

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from datasources import connecting, oauth
 from datasources.connectors.around import Around
 from datasources.connectors.base import (
     Checkpoint,
@@ -28,13 +30,18 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
-from datasources.connectors.github.client import addresses
+from datasources.connectors.github.addresses import addresses
 from datasources.connectors.github.connector import GitHub
 from datasources.connectors.github.texts import body
 from datasources.connectors.github.tree import GENERATED, LINK, SUBMODULE, VENDORED
+from datasources.entered import read_entered
 from datasources.ingestion.extract import Extractor
+from datasources.models import DataSource
+from datasources.sources import connector_for
+from portal.models import Credential
 from tests.contracts.vendor import ALL, Seen, VendorContract, VendorPlace
 from tests.vendors.places.github import TOKEN, GitHubServer, fernholt
+from tests.vendors.places.oauth import CLIENT_ID, CLIENT_SECRET
 
 SECRET = "the hook's secret"
 
@@ -387,6 +394,61 @@ def test_an_app_proves_itself_with_its_key(place: Place) -> None:
     wrong = GitHub(config, secret | {"private_key": "not a key"}, Around(Extractor(workers=1)))
     with pytest.raises(ConnectorError, match="private key") as caught:
         wrong.test()
+    assert caught.value.permanent
+
+
+# ---- Signing in ---------------------------------------------------------------------------------------------------
+
+
+def test_github_is_signed_in_at_the_webs_own_address() -> None:
+    auth = GitHub.about.auth("oauth")
+    assert auth is not None
+    assert auth.oauth is not None
+    assert auth.oauth.scopes == ("repo", "read:org", "read:discussion")
+    hub = ("https://github.com/login/oauth/authorize", "https://github.com/login/oauth/access_token")
+    assert auth.oauth.at("") == auth.oauth.at("https://api.github.com") == hub
+    assert auth.oauth.at("https://git.acme.com/api/v3")[1] == "https://git.acme.com/login/oauth/access_token"
+    assert auth.oauth.at("https://acme.ghe.com")[0] == "https://acme.ghe.com/login/oauth/authorize"
+
+
+@pytest.mark.django_db
+def test_who_signed_in_reads_with_access_that_renews_itself(place: Place, cast: Any, settings: Any) -> None:
+    settings.PRIVATE_HOSTS = ["127.0.0.0/8"]
+    vendor = place.server.sign_in
+    vendor.renews = True
+    entered = read_entered(
+        "github",
+        config={"base_url": f"{place.server.base_url}/api/v3"},
+        auth="oauth",
+        fields={"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET},
+    )
+    draft = connecting.save_draft(workspace=cast.workspace, by=cast.builder.user, kind="github", entered=entered)
+    session: dict[str, Any] = {}
+    assert draft.credential is not None
+    wrong = Credential(kind="github", base_url=draft.credential.base_url)
+    oauth.keep(wrong, {"auth": "oauth", "client_id": CLIENT_ID, "client_secret": "wrong"})
+    with pytest.raises(oauth.Unfinished, match="does not know this client id and secret"):
+        oauth.fetch_tokens(DataSource(kind="github", credential=wrong), "code", "verifier", "acme")
+    there = oauth.begin(session, draft, "acme")
+    assert there.startswith(f"{place.server.base_url}/login/oauth/authorize?")
+    back = vendor.allow(there)
+    assert vendor.asked[0]["scope"] == "repo read:org read:discussion"
+    query = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+    _, code, verifier = oauth.returned(session, query)
+    source = connecting.allowed(draft, oauth.fetch_tokens(draft, code, verifier, "acme"), by=cast.builder.user)
+    connector = connector_for(source)
+    assert Seen().run(connector).documents() == set(place.documents())
+    assert place.server.requests
+    vendor.expire_access()
+    # Git comes first here, with the token as its password; REST and GraphQL then go on with what that renewed.
+    page = next(node for node in connector.children("wiki:101") if node.title)
+    assert connector.fetch(page)
+    assert connector.test().ok
+    assert vendor.refreshed == 1
+    vendor.expire_access()
+    vendor.refuse_refresh = True
+    with pytest.raises(ConnectorError, match="connect it anew") as caught:
+        connector.test()
     assert caught.value.permanent
 
 

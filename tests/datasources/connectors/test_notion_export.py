@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import IO
+from typing import IO, ClassVar
 
 import pytest
 
@@ -15,7 +15,8 @@ from datasources.connectors.base import Chosen, Complete, ConnectorError, NodeEr
 from datasources.connectors.notion_export.connector import NotionExport
 from datasources.connectors.notion_export.content import read_table, relinked
 from datasources.ingestion.extract import Extractor
-from tests.contracts.vendor import ALL, Seen
+from tests.contracts.documents import ALL, Seen
+from tests.contracts.export import ExportContract, ExportPlace
 from tests.datasources.documents import zipped
 
 HOME, TASKS, RIG, SUB = (digit * 32 for digit in "abcd")
@@ -61,6 +62,62 @@ class Store:
 
     def connector(self) -> NotionExport:
         return NotionExport({}, {}, self.around)
+
+
+class ContractPlace(ExportPlace):
+    """Two pages at the top, with pages below them. A page keeps its id wherever it lies."""
+
+    branches = (f"page:{HOME}", f"page:{TASKS}")
+    titles: ClassVar[dict[str, str]] = {HOME: "Handbook", TASKS: "Labs", RIG: "Rig", SUB: "Leave", "e" * 32: "Travel"}
+
+    def __init__(self, archives: Extractor) -> None:
+        super().__init__(archives)
+        self.above = {HOME: "", TASKS: "", RIG: TASKS, SUB: HOME}
+        self.words = {HOME: "welcome", TASKS: "scales", RIG: "coats", SUB: "thirty"}
+        self.upload()
+
+    def members(self) -> dict[str, bytes | str]:
+        return {f"{self._path(key)}.md": f"# {self.titles[key]}\n\n{word}" for key, word in self.words.items()}
+
+    def _path(self, key: str) -> str:
+        name = f"{self.titles[key]} {key}"
+        return f"{self._path(self.above[key])}/{name}" if self.above[key] else name
+
+    def connector(self) -> NotionExport:
+        return NotionExport({}, {}, self.around)
+
+    def documents(self) -> dict[str, str]:
+        return {f"page:{key}": word for key, word in self.words.items()}
+
+    def branch_of(self, external_id: str) -> str:
+        key = external_id.removeprefix("page:")
+        return f"page:{self.above[key] or key}"
+
+    def edit(self) -> str:
+        self.words[SUB] = "thirty-one"
+        self.upload()
+        return f"page:{SUB}"
+
+    def add(self) -> str:
+        self.above["e" * 32], self.words["e" * 32] = HOME, "trains"
+        self.upload()
+        return f"page:{'e' * 32}"
+
+    def delete(self) -> str:
+        del self.words[RIG]
+        self.upload()
+        return f"page:{RIG}"
+
+    def move(self) -> tuple[str, str]:
+        self.above[RIG] = HOME
+        self.upload()
+        return f"page:{RIG}", f"page:{HOME}"
+
+
+class TestNotionExport(ExportContract):
+    @pytest.fixture
+    def place(self, archives: Extractor) -> ContractPlace:
+        return ContractPlace(archives)
 
 
 @pytest.fixture

@@ -199,6 +199,18 @@ def test_a_list_view_that_is_not_there_names_those_that_are(place: Place) -> Non
     assert caught.value.permanent
 
 
+def test_list_views_of_an_object_are_offered_and_checked(place: Place) -> None:
+    connector = place.connector()
+    assert connector.choices("object:Account") == {"list_view": ["Energy customers", "My accounts"]}
+    assert connector.choices("object:Case") == {"list_view": []}
+    assert connector.choices("object:Nothing__c") == connector.choices(None) == {}
+    connector.check("object:Account", {"list_view": "energy customers", "soql": "Industry = 'Energy'"})
+    with pytest.raises(ConnectorError, match="Energy customers, My accounts"):
+        connector.check("object:Account", {"list_view": "Nobody's"})
+    with pytest.raises(ConnectorError, match="has to be a condition"):
+        connector.check("object:Account", {"soql": "Name = 'x' LIMIT 1"})
+
+
 @pytest.mark.parametrize("soql", ["Name = 'x' LIMIT 1", "Name = 'x') OR (Id != null", "Name = 'x' ORDER BY Name"])
 def test_a_filter_is_a_condition_and_no_more(place: Place, soql: str) -> None:
     with pytest.raises(ConnectorError, match="has to be a condition"):

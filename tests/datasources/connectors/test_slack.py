@@ -25,6 +25,7 @@ from datasources.connectors.base import (
     Upsert,
 )
 from datasources.connectors.slack import quiet, run
+from datasources.connectors.slack.choice import digest_of
 from datasources.connectors.slack.connector import Slack
 from datasources.ingestion.extract import Extractor
 from datasources.ingestion.results import Limits
@@ -148,6 +149,7 @@ class TestSlackInSmallSteps(VendorContract):
     def _small_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(run, "NODES_A_CHECKPOINT", 1)
         monkeypatch.setattr(run, "CHANNELS_A_CHECKPOINT", 1)
+        monkeypatch.setattr(run, "SECONDS_A_CHECKPOINT", 0)
 
 
 # what a document is
@@ -285,6 +287,8 @@ def test_files_of_replies_come_in_too(place: Place) -> None:
     [
         ({"mode": "external", "is_external": True, "external_type": "gdrive"}, "gdrive"),
         ({"mode": "hidden_by_limit"}, "plan"),
+        ({"mode": "list", "filetype": "list"}, "export it there as CSV"),
+        ({"mode": "quip", "is_external": True, "external_type": "quip"}, "only links to quip"),
         ({"file_access": "access_denied"}, "does not let"),
     ],
 )
@@ -294,6 +298,62 @@ def test_files_that_can_not_come_in_are_told_with_the_reason(place: Place, file:
     seen = Seen().run(place.connector())
     reasons = {c.node.external_id: c.reason for c in seen.changes if isinstance(c, Skipped)}
     assert said in reasons[f"file:C01:{shared['id']}"]
+
+
+def canvas_in(place: Place, text: str) -> dict[str, Any]:
+    shown = {"mimetype": "application/vnd.slack-docs", "filetype": "quip", "mode": "quip", "title": "Kitchen plan v1.2"}
+    made = place.slack.share("C01", "Kitchen_plan_v1.2", text.encode(), **{**shown, "mime": shown.pop("mimetype")})
+    place.slack.say("C01", "See the canvas", at=days_ago(2, 15), files=[made])
+    return made
+
+
+def test_a_canvas_is_a_page_with_people_and_channels_by_name(place: Place) -> None:
+    made = canvas_in(place, "# Kitchen\n\n![](@U1) asks in ![](#C01), not in ![](#C0GONE).\n\n- [ ] Move the oven")
+    connector = place.connector()
+    node = Seen().run(connector).nodes[f"file:C01:{made['id']}"]
+    assert (node.kind, node.title, node.tags) == ("page", "Kitchen plan v1.2", ("canvas",))
+    text = connector.fetch(node).markdown
+    assert text is not None
+    assert "@Ann Lee asks in #general, not in #a channel." in text
+    assert "- [ ] Move the oven" in text
+
+
+def test_the_canvas_in_a_channels_tab_comes_in_although_no_message_tells_of_it(place: Place) -> None:
+    shown = {"filetype": "quip", "mode": "quip", "title": "", "channels": []}
+    made = place.slack.share("C02", "tab", b"Refunds are *quick*", mime="application/vnd.slack-docs", **shown)
+    support = place.slack.channel("C02")
+    assert support is not None
+    support["properties"] = {"canvas": {"file_id": made["id"], "is_empty": False}}
+    connector = place.connector()
+    key = f"file:C02:{made['id']}"
+    node = Seen().run(connector).nodes[key]
+    assert node.title == "Canvas of #support"
+    assert connector.fetch(node).markdown == "Refunds are *quick*"
+    assert key in {below.external_id for below in connector.children("channel:C02")}
+    assert key in {c.node.external_id for c in connector.look([key], []) if isinstance(c, Upsert)}
+    place.server.scopes = place.server.scopes.replace(",files:read", "")
+    skipped = {c.node.external_id: c.reason for c in Seen().run(connector).changes if isinstance(c, Skipped)}
+    assert "files:read" in skipped[key]
+    support["properties"]["canvas"]["is_empty"] = True
+    assert key not in Seen().run(connector).nodes
+
+
+def test_a_canvas_that_slack_does_not_give_is_skipped_with_what_to_do(place: Place) -> None:
+    made = canvas_in(place, "# Kitchen")
+    connector = place.connector()
+    node = Seen().run(connector).nodes[f"file:C01:{made['id']}"]
+    small = replace(place.around, limits=Limits(file_bytes=5))
+    place.around = small
+    with pytest.raises(NodeError, match="Too large"):
+        place.connector().fetch(node)
+    place.slack.remove_file(made["id"])
+    with pytest.raises(NodeError, match="no longer there") as gone:
+        connector.fetch(node)
+    place.server.scopes = place.server.scopes.replace(",canvases:read", "")
+    with pytest.raises(NodeError, match="canvases:read") as refused:
+        connector.fetch(node)
+    assert gone.value.skip
+    assert refused.value.skip
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_asked_for(place: Place) -> None:
@@ -405,11 +465,131 @@ def test_what_is_added_later_stays_out_where_it_is_not_wanted(place: Place) -> N
     assert Seen().run(place.connector(), chosen).documents() == before
 
 
-def test_another_choice_reads_everything_anew(place: Place) -> None:
-    seen = Seen().run(place.connector(), [Chosen("channel:C01")])
-    seen.run(place.connector(), [Chosen("channel:C01"), Chosen("channel:C02")])
+def asked_whole(place: Place, seen: Seen, chosen: list[Chosen]) -> list[str]:
+    """A run; the channels whose histories it asked for from their beginning on, one call a page."""
+    place.server.spans.clear()
+    seen.run(place.connector(), chosen)
+    return sorted({channel for channel, oldest in place.server.spans if not oldest})
+
+
+def test_a_changed_choice_reads_only_what_it_adds(place: Place) -> None:
+    seen = Seen()
+    assert asked_whole(place, seen, [Chosen("channel:C01")]) == ["C01"]
+    assert asked_whole(place, seen, [Chosen("channel:C01")]) == []
+    assert asked_whole(place, seen, [Chosen("channel:C01"), Chosen("channel:C02")]) == ["C02"]
     assert any(":C02:" in key for key in seen.documents())
+    assert seen.scopes == ["channel:C02"]
+    assert asked_whole(place, seen, [Chosen(None)]) == ["C04"]
+    assert seen.documents() == set(place.documents())
+    asked = [path for _, path in place.server.requests]
+    assert asked_whole(place, seen, [Chosen(None), Chosen("channel:C04", include=False)]) == []
+    assert not any("C04" in key for key in seen.nodes)
+    assert asked_whole(place, seen, [Chosen(None)]) == ["C04"]
+    assert seen.documents() == set(place.documents())
+    assert len(place.server.requests) > len(asked)
+
+
+def test_quiet_channels_stay_so_when_the_choice_changes(place: Place) -> None:
+    seen = Seen().run(place.connector(), [Chosen("channel:C01"), Chosen("channel:C04")])
+    seen.run(place.connector(), [Chosen("channel:C01"), Chosen("channel:C02"), Chosen("channel:C04")])
+    told = {c.node.external_id for c in seen.changes if isinstance(c, Upsert)}
+    assert not any(key.startswith(("day:C01", "day:C04")) for key in told)
+
+
+def test_another_date_reads_that_channel_whole_and_lets_go_what_is_older(place: Place) -> None:
+    since = day_of(str(days_ago(2)))
+    seen = Seen().run(place.connector(), [Chosen(None)])
+    chosen = [Chosen(None), Chosen("channel:C01", options={"since": since})]
+    place.server.spans.clear()
+    seen.run(place.connector(), chosen)
+    assert {channel for channel, oldest in place.server.spans if oldest == f"{days_ago(2, 0):.6f}"} == {"C01"}
+    assert f"day:C01:{day_of(place.lonely)}" not in seen.documents()
+    assert len(seen.documents()) == len(place.documents()) - 1
+    assert asked_whole(place, seen, [Chosen(None)]) == ["C01"]
+    assert seen.documents() == set(place.documents())
+
+
+def test_a_document_that_is_left_out_reads_its_channel_alone(place: Place) -> None:
+    seen = Seen().run(place.connector(), [Chosen(None)])
+    chosen = [Chosen(None), Chosen("file:C01:F001", include=False)]
+    assert asked_whole(place, seen, chosen) == ["C01"]
+    assert seen.documents() == set(place.documents()) - {"file:C01:F001"}
+
+
+def test_other_settings_read_everything_anew(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    place.config["notices"] = True
+    assert asked_whole(place, seen, [Chosen(None)]) == ["C01", "C02", "C04"]
+    assert seen.scopes == [None]
+
+
+def test_a_choice_that_shares_nothing_with_the_one_before_is_a_first_run(place: Place) -> None:
+    seen = Seen().run(place.connector(), [Chosen("channel:C01")])
+    assert asked_whole(place, seen, [Chosen("channel:C02")]) == ["C02"]
+    assert seen.scopes == [None]
+    assert set(seen.nodes) == {"channel:C02", *(key for key in place.documents() if ":C02:" in key)}
+
+
+def test_a_choice_that_changes_while_a_run_is_broken_off_loses_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "CHANNELS_A_CHECKPOINT", 1)
+    monkeypatch.setattr(run, "SECONDS_A_CHECKPOINT", 0)
+    since = day_of(str(days_ago(2)))
+    narrow = [Chosen(None), Chosen("channel:C01", options={"since": since})]
+    for path in ("C01", "C02", "C04"):
+        seen = Seen()
+        steps = place.connector().changes({}, narrow)
+        for change in steps:
+            seen.take(change)
+            if isinstance(change, Checkpoint) and change.cursor["after"] == path:
+                break
+        steps.close()
+        seen.take_all(place.connector().changes(seen.cursor, [Chosen(None)]))
+        seen.prune()
+        assert asked_whole(place, seen, [Chosen(None)]) == ["C01"]
+        assert seen.documents() == set(place.documents()), path
+
+
+def test_a_channel_that_could_not_be_read_whole_is_read_so_the_next_time(place: Place) -> None:
+    seen = Seen().run(place.connector(), [Chosen("channel:C01")])
+    place.server.dead_channels.add("C02")
+    seen.run(place.connector(), [Chosen("channel:C01"), Chosen("channel:C02")])
+    assert "channel:C02" not in seen.nodes
+    place.server.dead_channels.clear()
+    assert asked_whole(place, seen, [Chosen("channel:C01"), Chosen("channel:C02")]) == ["C02"]
+    assert any(":C02:" in key for key in seen.documents())
+
+
+def test_a_single_document_in_a_channel_that_can_not_be_read_stops_no_other(place: Place) -> None:
+    place.server.dead_channels.add("C02")
+    thread = next(key for key in place.documents() if key.startswith("thread:C02"))
+    seen = Seen().run(place.connector(), [Chosen(thread), Chosen("channel:C04")])
+    assert any(isinstance(c, Skipped) and c.node.external_id == "channel:C02" for c in seen.changes)
+    assert any(":C04:" in key for key in seen.documents())
+
+
+def test_a_cursor_of_an_earlier_version_is_understood(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    older = {key: value for key, value in seen.cursor.items() if key not in ("lines", "unread")}
+    seen.cursor = {**older, "digest": digest_of(ALL, place.config)}
+    assert asked_whole(place, seen, list(ALL)) == []
+    seen.cursor = {**older, "digest": digest_of([Chosen("channel:C01")], place.config)}
+    assert asked_whole(place, seen, list(ALL)) == ["C01", "C02", "C04"]
     assert None in seen.scopes
+
+
+def test_where_slack_asks_to_slow_down_the_run_goes_on_just_there(place: Place) -> None:
+    for number in range(10, 50):
+        place.slack.open(f"C{number}", f"more-{number}")
+    seen = Seen()
+    place.server.refuse(429, after=30, path="conversations.history")
+    with pytest.raises(ConnectorError):
+        seen.take_all(place.connector().changes({}, ALL))
+    assert seen.cursor["after"] > "C30"
+    place.server.spans.clear()
+    seen.take_all(place.connector().changes(seen.cursor, ALL))
+    assert min(channel for channel, _ in place.server.spans) > "C30"
 
 
 def test_a_renamed_channel_keeps_its_id(place: Place) -> None:
@@ -443,13 +623,16 @@ def test_a_new_reply_in_a_thread_of_the_last_days_is_seen(place: Place) -> None:
     assert {key for key in after if before.get(key) != after[key]} == {f"thread:C02:{begun}"}
 
 
-def test_a_channel_in_which_nothing_changed_is_told_alone(place: Place) -> None:
+def test_a_channel_in_which_nothing_changed_is_not_told(place: Place) -> None:
     seen = Seen().run(place.connector())
     told = [c.node.external_id for c in seen.run(place.connector()).changes if isinstance(c, Upsert)]
-    assert told == ["channel:C01", f"thread:C01:{place.thread}", "channel:C02", "channel:C04"]
+    assert told == ["channel:C01", f"thread:C01:{place.thread}"], "the thread may have an edited reply"
+    place.slack.rename("C02", "help")
+    told = [c.node.external_id for c in seen.run(place.connector()).changes if isinstance(c, Upsert)]
+    assert told == ["channel:C01", f"thread:C01:{place.thread}", "channel:C02"]
     place.slack.say("C04", "And dropped in July", at=days_ago(4, 11))
     changes = seen.run(place.connector()).changes
-    assert {c.node.external_id.split(":")[1] for c in changes if isinstance(c, Upsert)} == {"C01", "C02", "C04"}
+    assert {c.node.external_id.split(":")[1] for c in changes if isinstance(c, Upsert)} == {"C01", "C04"}
     assert {c.external_id.split(":")[1] for c in changes if isinstance(c, Delete)} == {"C04"}
 
 
@@ -466,6 +649,7 @@ def test_what_was_said_and_taken_back_around_a_broken_run_leaves_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "NODES_A_CHECKPOINT", 1)
+    monkeypatch.setattr(run, "SECONDS_A_CHECKPOINT", 0)
     seen = Seen().run(place.connector())
     slip = place.slack.say("C01", "Our password is hunter2", at=days_ago(3, 11))
     steps = place.connector().changes(seen.cursor, ALL)
@@ -565,6 +749,7 @@ def test_a_day_that_has_lost_its_last_message_goes_without_asking_twice(place: P
 
 def test_a_run_that_was_broken_off_still_tells_of_emptied_days(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "NODES_A_CHECKPOINT", 1)
+    monkeypatch.setattr(run, "SECONDS_A_CHECKPOINT", 0)
     whole = Seen().run(place.connector())
     gone = place.delete()
     cursor = whole.cursor
@@ -611,6 +796,14 @@ def test_an_estimate_comes_near(archives: Extractor) -> None:
         assert connector.estimate([Chosen("channel:C000001")]).documents == 20
 
 
+def test_before_the_app_has_joined_anything_the_estimate_says_so(place: Place) -> None:
+    for channel in place.slack._channels.values():
+        channel["is_member"] = False
+    told = place.connector().estimate(ALL)
+    assert (told.documents, told.exact) == (0, False)
+    assert "only to those who joined it" in told.untold
+
+
 # who may read
 
 
@@ -621,6 +814,13 @@ def test_private_channels_tell_their_readers_by_mail(place: Place) -> None:
     assert nodes["channel:C01"].readers == ("everyone",)
     assert nodes["channel:C04"].readers == ("mail:ann@acme.example", "mail:ben@acme.example")
     assert all(node.readers is None for key, node in nodes.items() if not key.startswith("channel:"))
+
+
+def test_who_may_read_is_told_where_nothing_else_changed(place: Place) -> None:
+    place.around = replace(place.around, mirror=True)
+    seen = Seen().run(place.connector())
+    place.slack._members["C04"].remove("U2")
+    assert seen.run(place.connector()).nodes["channel:C04"].readers == ("mail:ann@acme.example",)
 
 
 def test_who_has_left_or_is_not_known_reads_nothing(place: Place) -> None:

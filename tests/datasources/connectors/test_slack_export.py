@@ -26,7 +26,8 @@ from datasources.connectors.base import (
 from datasources.connectors.slack_export.archive import UPLOADS
 from datasources.connectors.slack_export.connector import SlackExport
 from datasources.ingestion.extract import Extractor
-from tests.contracts.vendor import ALL, Seen
+from tests.contracts.documents import ALL, Seen
+from tests.contracts.export import ExportContract, ExportPlace
 
 THREAD = "1434139102.000002"
 
@@ -108,6 +109,59 @@ def place(archives: Extractor) -> Uploaded:
     made = Uploaded(archives)
     made.upload()
     return made
+
+
+class ContractPlace(ExportPlace):
+    branches = ("channel:C1", "channel:C2")
+
+    def __init__(self, archives: Extractor) -> None:
+        super().__init__(archives)
+        self.days = {
+            ("general", "2015-06-12"): ("U1", "The kitchen moves upstairs", "1434139000.000001"),
+            ("general", "2015-06-13"): ("U2", "Rehearsal at noon", "1434200001.000002"),
+            ("random", "2015-06-12"): ("U2", "Look at the heron", "1434139200.000001"),
+        }
+        self.upload()
+
+    def members(self) -> dict[str, bytes | str]:
+        days = {
+            f"{channel}/{day}.json": json.dumps([{"type": "message", "user": user, "text": text, "ts": ts}])
+            for (channel, day), (user, text, ts) in self.days.items()
+        }
+        people = [{"id": "U1", "name": "ann"}, {"id": "U2", "name": "ben"}]
+        channels = [{"id": "C1", "name": "general"}, {"id": "C2", "name": "random"}]
+        return {"channels.json": json.dumps(channels), "users.json": json.dumps(people), **days}
+
+    def connector(self) -> SlackExport:
+        return SlackExport({}, {}, self.around)
+
+    def documents(self) -> dict[str, str]:
+        ids = {"general": "C1", "random": "C2"}
+        return {f"day:{ids[channel]}:{day}": told[1].split()[-1] for (channel, day), told in self.days.items()}
+
+    def branch_of(self, external_id: str) -> str:
+        return f"channel:{external_id.split(':')[1]}"
+
+    def edit(self) -> str:
+        self.days["general", "2015-06-13"] = ("U2", "Rehearsal at midnight", "1434200001.000002")
+        self.upload()
+        return "day:C1:2015-06-13"
+
+    def add(self) -> str:
+        self.days["general", "2015-06-14"] = ("U1", "A new whiteboard", "1434290000.000001")
+        self.upload()
+        return "day:C1:2015-06-14"
+
+    def delete(self) -> str:
+        del self.days["general", "2015-06-12"]
+        self.upload()
+        return "day:C1:2015-06-12"
+
+
+class TestSlackExport(ExportContract):
+    @pytest.fixture
+    def place(self, archives: Extractor) -> ContractPlace:
+        return ContractPlace(archives)
 
 
 EVERYTHING = {

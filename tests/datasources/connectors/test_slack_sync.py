@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from datasources import hooks
+from datasources import choosing, hooks
+from datasources.connectors.base import Chosen
 from datasources.models import DataSource, Node, SyncRun, node_id
+from datasources.runs import request_sync
 from datasources.sync import sync_source
 from portal.models import Credential
 from tests import factories
@@ -85,6 +87,69 @@ def test_what_a_webhook_names_is_read_at_once(source: DataSource, embedder: Any,
     for run in SyncRun.objects.filter(source=source, finished=None):
         sync_source(run)
     assert "coupon" in text_of(source, f"thread:C02:{asked['ts']}")
+    assert_exact(source, embedder.space)
+
+
+def only(*channels: str) -> list[Chosen]:
+    return [Chosen(f"channel:{channel}") for channel in channels]
+
+
+def test_a_changed_choice_reads_what_it_adds_and_nothing_else(
+    source: DataSource, embedder: Any, slack: SlackServer
+) -> None:
+    choosing.store(source, only("C01", "C02"))
+    synced(source)
+    slack.requests.clear()
+    slack.spans.clear()
+    choosing.choose(source, only("C01", "C04"), by=None)
+    run = source.runs.get(finished=None)
+    assert not run.full
+    sync_source(run)
+    run.refresh_from_db()
+    assert (run.state, account(run)) == ("done", {"discovered": 1, "indexed": 1, "removed": 1})
+    assert {channel for channel, oldest in slack.spans if not oldest} == {"C04"}
+    assert sum(path == "/api/conversations.replies" for _, path in slack.requests) == 0
+    assert {node.external_id for node in source.nodes.filter(parent=None)} == {"channel:C01", "channel:C04"}
+    assert_exact(source, embedder.space)
+
+
+def test_a_choice_that_goes_back_while_its_run_is_not_done_reads_everything(
+    source: DataSource, embedder: Any, slack: SlackServer
+) -> None:
+    choosing.store(source, only("C01", "C02"))
+    synced(source)
+    slack.refuse(503, times=None)
+    choosing.choose(source, only("C01"), by=None)
+    sync_source(source.runs.get(finished=None))
+    assert not source.nodes.filter(external_id="channel:C02").exists(), "it goes though Slack does not answer"
+    slack.heal()
+    choosing.choose(source, only("C01", "C02"), by=None)
+    SyncRun.objects.filter(finished=None).update(not_before=None)
+    sync_source(source.runs.get(finished=None))
+    source.refresh_from_db()
+    run = source.runs.get(finished=None)
+    assert run.full
+    sync_source(run)
+    assert source.nodes.filter(kind="thread", parent__external_id="channel:C02").exists()
+    assert_exact(source, embedder.space)
+
+
+def test_a_listing_that_is_told_to_slow_down_again_and_again_comes_to_its_end(
+    source: DataSource, embedder: Any, held: Workspace, slack: SlackServer
+) -> None:
+    for number in range(10, 30):
+        held.say(held.open(f"C{number}", f"more-{number}"), "Said once")
+    run = request_sync(source, by=None)
+    for _ in range(20):
+        slack.refuse(429, after=3, path="conversations.history", headers={"Retry-After": "0.1"})
+        sync_source(run)
+        slack.heal()
+        run.refresh_from_db()
+        if run.state == SyncRun.State.DONE:
+            break
+        assert run.state == SyncRun.State.QUEUED, run.error
+        SyncRun.objects.filter(pk=run.pk).update(not_before=None)
+    assert run.indexed == 6 + 20
     assert_exact(source, embedder.space)
 
 

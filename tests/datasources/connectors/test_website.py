@@ -20,7 +20,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
-from datasources.connectors.website import crawl, sitemap
+from datasources.connectors.website import crawl, memory, sitemap
 from datasources.connectors.website.addresses import Site, normalized
 from datasources.connectors.website.connector import Website
 from datasources.ingestion.extract import Extractor
@@ -362,6 +362,84 @@ def test_a_start_address_that_moved_or_is_closed_needs_a_person(place: Place) ->
         with pytest.raises(ConnectorError, match=words) as caught:
             list(place.connector(base_url=place.at(path)).changes({}, ALL))
         assert caught.value.permanent
+
+
+# ---- Walks after the first
+
+
+def test_what_did_not_change_is_not_sent_again_and_its_links_are_still_followed(place: Place) -> None:
+    place.server.pages["/handbook/hidden.html"] = WebPage("Hidden", "Only linked from the leave-page.")
+    place.server.pages["/handbook/old.html"] = WebPage(
+        "Old", "This one is not to be indexed-at-all.", head='<meta name="robots" content="noindex">'
+    )
+    seen = Seen().run(place.connector())
+    before = {key: seen.nodes[key] for key in seen.documents()}
+    place.server.requests.clear()
+    seen.run(place.connector())
+    html = {path for _, path in place.server.requests} & set(place.server.pages)
+    assert set(place.server.unchanged) == html == set(place.server.pages)
+    assert {key: seen.nodes[key] for key in seen.documents()} == before
+    assert reasons(seen, place) == {"/handbook/old.html": crawl.NOINDEX}
+    assert None in seen.scopes
+
+
+def test_a_time_of_last_change_does_where_there_is_no_etag(place: Place) -> None:
+    rail = place.server.pages["/handbook/travel/rail.html"]
+    rail.etag, rail.headers = False, {"Last-Modified": "Mon, 02 Mar 2026 09:00:00 GMT"}
+    seen = Seen().run(place.connector())
+    seen.run(place.connector())
+    assert "/handbook/travel/rail.html" in place.server.unchanged
+    rail.headers = {"Last-Modified": "Tue, 03 Mar 2026 09:00:00 GMT"}
+    rail.text = "Trains come before planes, and before cars-too."
+    place.server.unchanged.clear()
+    connector = place.connector()
+    node = seen.run(connector).nodes[place.at("/handbook/travel/rail.html")]
+    assert "/handbook/travel/rail.html" not in place.server.unchanged
+    assert node.version == "Tue, 03 Mar 2026 09:00:00 GMT"
+    assert "cars-too" in (connector.fetch(node).markdown or "")
+
+
+def test_a_page_that_is_new_or_changed_is_asked_for_once(place: Place) -> None:
+    connector = place.connector()
+    seen = Seen().run(connector)
+    asked = len(place.server.requests)
+    for key, word in place.documents().items():
+        assert word in (connector.fetch(seen.nodes[key]).markdown or "")
+    assert len(place.server.requests) == asked
+    edited = place.edit()
+    connector = place.connector()
+    seen.run(connector)
+    place.server.requests.clear()
+    assert "gladly" in (connector.fetch(seen.nodes[edited]).markdown or "")
+    assert place.server.requests == []
+    # A second time, or of another page, there is nothing at hand.
+    assert "gladly" in (connector.fetch(seen.nodes[edited]).markdown or "")
+    assert place.server.requests
+
+
+def test_a_page_that_came_back_changed_or_went_is_not_taken_for_the_old_one(place: Place) -> None:
+    seen = Seen().run(place.connector())
+    gone = place.server.pages.pop("/blog/spring.html")
+    seen.run(place.connector())
+    place.server.pages["/blog/spring.html"] = gone
+    place.server.pages["/blog/spring.html"].links = ["/blog/late.html"]
+    place.server.pages["/blog/late.html"] = WebPage("Late", "Found through a page that came-back.")
+    seen.run(place.connector())
+    assert seen.documents() == set(place.documents())
+
+
+def test_the_memory_of_a_large_site_keeps_to_its_bound(place: Place) -> None:
+    pages = {
+        f"https://acme.example/{n:05}-{n * 7919:x}": memory.Known(
+            f'"{n * 104729:x}"', "", f"Page {n}", "", (), "", (), True, True
+        )
+        for n in range(2000)
+    }
+    assert memory.unpacked(memory.packed(pages)) == pages
+    few = memory.packed(pages, 20_000)
+    assert 5_000 < len(few) <= 20_000
+    assert set(memory.unpacked(few)) < set(pages)
+    assert memory.unpacked(memory.packed(pages, 3)) == {}
 
 
 # ---- Faults

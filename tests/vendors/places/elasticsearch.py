@@ -30,7 +30,10 @@ class Pit:
 
 
 class ElasticsearchServer(Loopback):
-    """``flavour``: how points in time are opened; ``none`` has none of them, as clusters before they came."""
+    """``flavour``: how points in time are opened; ``none`` has none of them, as clusters before they came.
+
+    ``types``: of fields by their paths, besides what the documents show; ``dynamic`` False: nothing else is mapped.
+    """
 
     def __init__(
         self, flavour: Literal["elasticsearch", "opensearch", "none"] = "elasticsearch", port: int = 0
@@ -42,6 +45,8 @@ class ElasticsearchServer(Loopback):
         self.closed: set[str] = set()
         self.open_access = False
         self.pits: dict[str, Pit] = {}
+        self.types: dict[str, str] = {}
+        self.dynamic = True
 
     def routes(self) -> list[web.RouteDef]:
         handle = self.handle
@@ -52,6 +57,7 @@ class ElasticsearchServer(Loopback):
             web.post("/{index}/_search", handle(self.search)),
             web.post("/{index}/_count", handle(self.count)),
             web.get("/{index}/_doc/{id}", handle(self.document)),
+            web.get("/{names}/_mapping", handle(self.mapping)),
         ]
         if self.flavour == "elasticsearch":
             found += [web.post("/{index}/_pit", handle(self.open_pit)), web.delete("/_pit", handle(self.close_pit))]
@@ -85,6 +91,20 @@ class ElasticsearchServer(Loopback):
         return web.json_response(
             {"error": f"no handler found for uri [{request.path_qs}] and method [{request.method}]"}, status=400
         )
+
+    async def mapping(self, request: web.Request) -> web.Response:
+        names = request.match_info["names"].split(",")
+        shown = {}
+        for name, documents in self.indices.items():
+            if not _matches(name, names) and not any(name in self.aliases.get(one, ()) for one in names):
+                continue
+            properties: dict[str, Any] = {}
+            for document in documents.values() if self.dynamic else ():
+                _mapped(properties, document.get("_source", document))
+            for path, kind in self.types.items():
+                _put(properties, path.split("."), {"type": kind})
+            shown[name] = {"mappings": {"dynamic": str(self.dynamic).lower(), "properties": properties}}
+        return web.json_response(shown)
 
     async def root(self, request: web.Request) -> web.Response:
         version = {"number": "3.1.0" if self.flavour == "opensearch" else "8.15.0"}
@@ -183,6 +203,28 @@ class ElasticsearchServer(Loopback):
             for key, source in self.indices[index].items()
         ]
         return [{**hit, "_shard_doc": number} for number, hit in enumerate(found)]
+
+
+def _mapped(properties: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """As a cluster maps what comes in unasked: a text is of type text, a date too, unless it looks like one."""
+    for name, value in source.items():
+        one = value[0] if isinstance(value, list) and value else value
+        if isinstance(one, Mapping):
+            _mapped(properties.setdefault(name, {"properties": {}})["properties"], one)
+        elif one not in (None, []):
+            kinds = {bool: "boolean", int: "long", float: "float"}
+            kind = (
+                "date"
+                if isinstance(one, str) and one[:4].isdigit() and one[4:5] == "-"
+                else kinds.get(type(one), "text")
+            )
+            _put(properties, name.split("."), {"type": kind})
+
+
+def _put(properties: dict[str, Any], path: list[str], field: dict[str, Any]) -> None:
+    for name in path[:-1]:
+        properties = properties.setdefault(name, {"properties": {}}).setdefault("properties", {})
+    properties[path[-1]] = field
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

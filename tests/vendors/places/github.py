@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.vendors.places.git_pack import GitRepository, object_id
+from tests.vendors.places.github_sign_in import GitHubSignIn
 from tests.vendors.places.loopback import Handler, Loopback
 
 TOKEN = "ghp_fernholt"
@@ -60,6 +61,7 @@ class GitHubServer(Loopback):
         self.app_keys: dict[str, str] = {}
         self.truncate_trees = False
         self.clock = START
+        self.sign_in = GitHubSignIn()
 
     # what tests and people fill in
 
@@ -137,6 +139,8 @@ class GitHubServer(Loopback):
             "/{owner}/{name}.wiki.git/git-upload-pack": self.wiki_pack,
         }
         routes.append(web.get("/write", self.written))
+        routes.append(web.get("/login/oauth/authorize", self.sign_in.authorize))
+        routes.append(web.post("/login/oauth/access_token", self.handle(self.sign_in.token)))
         return routes + [web.post(path, self.handle(self.authed(handler))) for path, handler in posts.items()]
 
     def error(self, status: int, headers: dict[str, str]) -> web.Response:
@@ -150,7 +154,8 @@ class GitHubServer(Loopback):
             if given.startswith("Basic "):
                 given = "Bearer " + base64.b64decode(given[6:]).decode().partition(":")[2]
             jwt = "/app/" in request.path and given.startswith("Bearer ey")
-            if not jwt and given.removeprefix("Bearer ") not in (TOKEN, "ghs_app") and "/_codeload" not in request.path:
+            known = {TOKEN, "ghs_app", *self.sign_in.access}
+            if not jwt and given.removeprefix("Bearer ") not in known and "/_codeload" not in request.path:
                 return self.error(401, {})
             if any(part in request.path_qs for part in self.refused):
                 return self.error(403, {})

@@ -14,6 +14,7 @@ with SlackServer() as server:
     server.cut(after=3)                                        # the 4th request from now on, and all later: connection cut
     server.revoke()                                            # every call is unauthorised, as this vendor says it
     server.heal()
+server.when(5, child.kill)                                 # called as the 5th request from now on comes in, before its answer
 """
 
 from __future__ import annotations
@@ -46,9 +47,12 @@ class Loopback:
     def __init__(self, port: int = 0) -> None:
         self.requests: list[tuple[str, str]] = []
         self.keep_requests = True
+        self.keep_queries = True
         self.revoked = False
         self.delay = 0.0
         self._trouble: list[Trouble] = []
+        self._calls: dict[int, Callable[[], None]] = {}
+        self._came = 0
         self._port = port
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,6 +88,10 @@ class Loopback:
     def cut(self, *, after: int = 0, times: int | None = None, path: str = "") -> None:
         self._trouble.append(Trouble(after, 0, {}, times, path))
 
+    def when(self, number: int, call: Callable[[], None]) -> None:
+        """``number``: counted from now, 1 the next. Called on the server's own thread."""
+        self._calls[self._came + number] = call
+
     def revoke(self) -> None:
         self.revoked = True
 
@@ -110,7 +118,10 @@ class Loopback:
 
         async def handled(request: web.Request) -> web.StreamResponse:
             if self.keep_requests:
-                self.requests.append((request.method, request.path_qs))
+                self.requests.append((request.method, request.path_qs if self.keep_queries else request.path))
+            self._came += 1
+            if call := self._calls.pop(self._came, None):
+                call()
             if self.delay:
                 await asyncio.sleep(self.delay)
             trouble = self._due(request.path)
@@ -152,5 +163,13 @@ class Loopback:
         self._port = runner.addresses[0][1]
         self._ready.set()
         loop.run_forever()
+        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
         loop.run_until_complete(runner.cleanup())
         loop.close()
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Handlers that still wait (``delay``) would hold up the end of the server."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

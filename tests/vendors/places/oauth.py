@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -24,9 +25,14 @@ CLIENT_ID, CLIENT_SECRET = "atrium-client", "loopback-client-secret"
 
 
 class OAuthServer(Loopback):
-    """``lasts``: seconds of an access token, None for ever. ``rotates``: a refresh token counts once."""
+    """``lasts``: seconds of an access token, None for ever. ``rotates``: a refresh token counts once.
+
+    ``name``, ``yes``, ``no``: what stands on the page that asks the person; ``told_no``: how the vendor words a refusal.
+    """
 
     authorize_path, token_path = "/oauth/authorize", "/oauth/token"
+    name, yes, no = "The vendor", "Allow", "Refuse"
+    told_no = "The user said no"
 
     def __init__(self, *, lasts: int | None = 3600, rotates: bool = True, port: int = 0) -> None:
         super().__init__(port)
@@ -55,7 +61,7 @@ class OAuthServer(Loopback):
         assert asked["code_challenge_method"] == "S256"
         self.asked.append(asked)
         if not yes:
-            return self._back(asked, error="access_denied", error_description="The user said no")
+            return self._back(asked, error="access_denied", error_description=self.told_no)
         code = self._made("code")
         self.codes[code] = asked
         return self._back(asked, code=code)
@@ -76,21 +82,34 @@ class OAuthServer(Loopback):
         return f"{kind}-{self._number:04d}-loopback"
 
     async def authorize(self, request: web.Request) -> web.Response:
-        """For connecting by hand: says yes at once."""
-        raise web.HTTPFound(self.allow(str(request.url)))
+        """The page that asks the person; what they press comes here again as ``answer``."""
+        asked = dict(request.query)
+        if asked.get("client_id") != CLIENT_ID or not asked.get("redirect_uri"):
+            return web.Response(text=f"{self.name} does not know this app.", status=400)
+        if answer := asked.get("answer"):
+            raise web.HTTPFound(self.allow(str(request.url), yes=answer == "yes"))
+        kept = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in asked.items())
+        answers = "".join(
+            f'<button name="answer" value="{value}">{escape(words)}</button>'
+            for value, words in (("yes", self.yes), ("no", self.no))
+        )
+        page = f"<h1>{escape(self.name)}</h1><p>Atrium wants: {escape(asked.get('scope', ''))}</p><form>{kept}{answers}</form>"
+        return web.Response(
+            text=f"<!doctype html><html lang=en><title>{escape(self.name)}</title>{page}", content_type="text/html"
+        )
 
     async def token(self, request: web.Request) -> web.Response:
         asked: dict[str, Any] = dict(await request.post())
         if not self._is_client(request, asked):
-            return self._no("invalid_client", 401)
+            return self._no(request, "invalid_client", 401)
         if asked.get("grant_type") == "refresh_token":
-            return self._renew(str(asked.get("refresh_token")))
+            return self._renew(request, str(asked.get("refresh_token")))
         given = self.codes.pop(str(asked.get("code")), None)
         verifier = str(asked.get("code_verifier", "")).encode()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
         if given is None or given["code_challenge"] != challenge or given["redirect_uri"] != asked.get("redirect_uri"):
-            return self._no("invalid_grant")
-        return self._give()
+            return self._no(request, "invalid_grant")
+        return self._give(request)
 
     def _is_client(self, request: web.Request, asked: Mapping[str, Any]) -> bool:
         scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
@@ -98,15 +117,15 @@ class OAuthServer(Loopback):
             return base64.b64decode(rest).decode() == f"{CLIENT_ID}:{CLIENT_SECRET}"
         return (asked.get("client_id"), asked.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
 
-    def _renew(self, token: str) -> web.Response:
+    def _renew(self, request: web.Request, token: str) -> web.Response:
         if self.refuse_refresh or token not in self.refresh:
-            return self._no("invalid_grant")
+            return self._no(request, "invalid_grant")
         self.refreshed += 1
         if self.rotates:
             self.refresh.discard(token)
-        return self._give(refresh=None if self.rotates else token)
+        return self._give(request, refresh=None if self.rotates else token)
 
-    def _give(self, refresh: str | None = None) -> web.Response:
+    def _give(self, request: web.Request, refresh: str | None = None) -> web.Response:
         access = self._made("access")
         self.access.add(access)
         told: dict[str, Any] = {"access_token": access, "token_type": "Bearer", "team": "Acme"}
@@ -116,9 +135,13 @@ class OAuthServer(Loopback):
             refresh = self._made("refresh")
             self.refresh.add(refresh)
             told["refresh_token"] = refresh
+        return self.given(told, request)
+
+    def given(self, told: dict[str, Any], request: web.Request) -> web.Response:
+        """The token answer, as this vendor gives it."""
         return web.json_response(told)
 
-    def _no(self, error: str, status: int = 400) -> web.Response:
+    def _no(self, request: web.Request, error: str, status: int = 400) -> web.Response:
         return web.json_response({"error": error}, status=status)
 
     async def me(self, request: web.Request) -> web.Response:

@@ -27,19 +27,25 @@ SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 CLIENT_ID, CLIENT_SECRET = "1.2", "loopback-client-secret"
 SCOPES = (
     "channels:read,channels:history,channels:join,groups:read,groups:history,users:read,users:read.email,files:read"
+    ",canvases:read"
 )
 
 
 class SlackServer(Loopback):
-    """``page``: the most that any list gives at once, as Slack may give less than was asked for."""
+    """``page``: the most that any list gives at once, as Slack may give less than was asked for.
+
+    ``spans``: (channel, oldest) of each call for a history up to now.
+    """
 
     def __init__(self, workspace: Held, *, page: int = 999, port: int = 0) -> None:
         super().__init__(port)
+        self.keep_queries = False
         self.workspace = workspace
         self.page = page
         self.token = TOKEN
         self.scopes = SCOPES
         self.dead_channels: set[str] = set()
+        self.spans: list[tuple[str, str]] = []
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -72,6 +78,7 @@ class SlackServer(Loopback):
             "conversations.history": self._history,
             "conversations.replies": self._replies,
             "files.info": self._file,
+            "canvases.getContent": self._canvas,
         }
         method = methods.get(request.match_info["method"])
         return method(asked) if method else self._no("unknown_method")
@@ -148,6 +155,8 @@ class SlackServer(Loopback):
         found = self._seen(asked, read=True)
         if isinstance(found, web.Response):
             return found
+        if self.keep_requests and not asked.get("latest"):
+            self.spans.append((found["id"], asked.get("oldest", "")))
         oldest, latest = float(asked.get("oldest") or 0), float(asked.get("latest") or 1e12)
         messages = [
             message
@@ -170,6 +179,12 @@ class SlackServer(Loopback):
     def _file(self, asked: Mapping[str, Any]) -> web.Response:
         found = self.workspace.file(asked.get("file", ""))
         return self._lacks("files:read") or (self._yes(file=found[0]) if found else self._no("file_not_found"))
+
+    def _canvas(self, asked: Mapping[str, Any]) -> web.Response:
+        found = self.workspace.file(asked.get("canvas_id", ""))
+        if found is None or found[0]["filetype"] != "quip":
+            return self._lacks("canvases:read") or self._no("canvas_not_found")
+        return self._lacks("canvases:read") or self._yes(content=found[1].decode())
 
     async def file(self, request: web.Request) -> web.Response:
         """Who has no right to it is sent to the sign-in page."""

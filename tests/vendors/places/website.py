@@ -33,7 +33,10 @@ class WebPage:
 
 
 class WebsiteServer(Loopback):
-    """``soft``: what is not there is answered with 200 and an apology. ``login``: paths that redirect to a login page."""
+    """``soft``: what is not there is answered with 200 and an apology. ``login``: paths that redirect to a login page.
+
+    ``unchanged``: paths that were answered with 304.
+    """
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
@@ -41,6 +44,7 @@ class WebsiteServer(Loopback):
         self.robots = "User-agent: *\nDisallow: /private/\n"
         self.soft = False
         self.agents: set[str] = set()
+        self.unchanged: list[str] = []
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/{path:.*}", self.handle(self.page))]
@@ -61,6 +65,9 @@ class WebsiteServer(Loopback):
         headers = dict(found.headers)
         if found.etag:
             headers.setdefault("ETag", f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        if found.status == 200 and _is_known(request, headers):
+            self.unchanged.append(request.path)
+            return web.Response(status=304, headers={n: v for n, v in headers.items() if n == "ETag"})
         return web.Response(body=body, status=found.status, headers=headers, content_type=found.mime)
 
     def _missing(self, path: str) -> web.Response:
@@ -98,6 +105,13 @@ class WebsiteServer(Loopback):
     def _xml(self, path: str, text: str, packed: bool = False) -> None:
         body = f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
         self.pages[path] = WebPage(body=gzip.compress(body) if packed else body, mime="application/xml")
+
+
+def _is_known(request: web.Request, headers: dict[str, str]) -> bool:
+    """Whether the client holds just this (RFC 9110, section 13.2.2)."""
+    if etag := request.headers.get("If-None-Match"):
+        return etag == headers.get("ETag")
+    return request.headers.get("If-Modified-Since") == headers.get("Last-Modified", "nothing")
 
 
 def filled(port: int = 0) -> WebsiteServer:
