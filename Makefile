@@ -45,7 +45,7 @@ format: $(VENV)/.test-installed
 
 test: lint
 	@ATRIUM_CHROMIUM="$$(bash deploy/find-browser.sh $(VENV))" && export ATRIUM_CHROMIUM && \
-	$(BIN)/pytest -n 2 --dist loadfile -m "not corpora"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not corpora"
 
 test-corpora: $(VENV)/.test-installed
 	@test -n "$(ATRIUM_CORPORA)" || { echo "Set ATRIUM_CORPORA to the folder of real data."; exit 2; }
