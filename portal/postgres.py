@@ -163,6 +163,8 @@ def stop() -> None:
         from django.db import connections
 
         connections.close_all()
+        # Its threads would go on connecting to a server that goes down, and say so.
+        connections["default"].close_pool()  # type: ignore[attr-defined]
         _run("pg_ctl", "-w", "-m", "fast", "-D", str(settings.POSTGRES_DIR), "stop")
         os.close(handle)
 

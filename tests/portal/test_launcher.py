@@ -148,6 +148,16 @@ def test_a_command_before_the_first_start_says_what_to_do_first(tmp_path):
     ]
 
 
+def test_the_last_to_leave_the_database_closes_its_connections_first(tmp_path):
+    """What goes on connecting to a server that goes down says so, over what the command had to say."""
+    portal = Portal(tmp_path / "data")
+    leaving = (
+        "from django.db import connection; from portal import postgres\n"
+        "connection.cursor(); pool = connection.pool; postgres.stop(); print(pool.closed)"
+    )
+    assert portal.manage("shell", "-v", "0", "-c", leaving) == "True"
+
+
 # ---- Running, ending, starting again -----------------------------------------------------------------------------
 
 
