@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import logging
@@ -61,6 +62,8 @@ class EdgeProcess:
     def start(self) -> None:
         """Raises IndexLocked, or IndexUnavailable with what the child said."""
         self._spawn()
+        # The child would leave without us; but what is started next may find it still writing.
+        atexit.register(self.close)
         threading.Thread(target=self._watch, name="atrium-index-watch", daemon=True).start()
 
     def wait_ready(self, seconds: float) -> None:
@@ -71,6 +74,7 @@ class EdgeProcess:
 
     def close(self) -> None:
         """Let the child flush and leave; kill it where it takes more than 30 seconds."""
+        atexit.unregister(self.close)
         self._closing.set()
         self._ready.clear()
         if self._child is not None:

@@ -329,6 +329,18 @@ def test_the_process_ends_with_its_parent_and_frees_the_directory(tmp_path, endi
     EdgeIndex(tmp_path).close()
 
 
+def test_a_process_that_ends_in_order_waits_for_the_indexs_own_to_end(tmp_path):
+    code = (
+        "import atexit, sys; from pathlib import Path; from datasources.retrieval.edge_client import EdgeIndex\n"
+        "from tests.portal.launching import alive\n"
+        "atexit.register(lambda: print(alive(pid)))  # the last of all\n"
+        "pid = EdgeIndex(Path(sys.argv[1])).process.pid"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    assert ended.stdout.strip() == "False"
+
+
 def test_ctrl_c_leaves_the_ending_to_the_parent(edge, handle):
     os.kill(edge.process.pid, signal.SIGINT)
     handle.upsert(SPACE, [passage("a")])
