@@ -174,30 +174,37 @@ def update_source(
     edit = {field: value for field, value in told.items() if value is not None and value != getattr(source, field)}
     if "mirror" in edit and not about(source.kind).mirrors:
         del edit["mirror"]
-    elsewhere = bool({"config", "credential"} & set(edit))
     trial = copy(source)
     _edit(trial, source.config, edit)
-    if elsewhere:
+    if _leads_elsewhere(edit):
         check_connection(trial)
-    with transaction.atomic():
-        rows = DataSource.objects.select_for_update(of=("self",)).select_related("workspace", "credential")
-        row = rows.get(pk=source.pk)
-        must_live(row)
-        before = _in_words(row)
-        written = _edit(row, source.config, edit)
-        if elsewhere:
-            begin_anew(row)
-            # A run that has ended meanwhile wrote how far it came.
-            written.append("cursor")
-        row.save(update_fields=written)
-        audit.record(
-            "source.update", workspace=row.workspace, actor=by, target=row, before=before, after=_in_words(row)
-        )
-        if "mirror" in edit:
-            # All of it is listed anew: who may read it is told, and what is there is found unchanged.
-            request_sync(row, by=by, trigger=Trigger.FULL, again=True, full=True)
-        elif elsewhere:
-            request_sync(row, by=by, again=True)
+    return _write(source, edit, by)
+
+
+def _leads_elsewhere(edit: Mapping[str, Any]) -> bool:
+    """Whether it may be another place, or another part of it, that is read from then on."""
+    return bool({"config", "credential"} & set(edit))
+
+
+@transaction.atomic
+def _write(seen: DataSource, edit: Mapping[str, Any], by: User | None) -> DataSource:
+    """The edit of whoever has ``seen`` it, put into the row as it is now; returns that. Raises ValidationError."""
+    rows = DataSource.objects.select_for_update(of=("self",)).select_related("workspace", "credential")
+    row = rows.get(pk=seen.pk)
+    must_live(row)
+    before = _in_words(row)
+    written = _edit(row, seen.config, edit)
+    if _leads_elsewhere(edit):
+        begin_anew(row)
+        # A run that has ended meanwhile wrote how far it came.
+        written.append("cursor")
+    row.save(update_fields=written)
+    audit.record("source.update", workspace=row.workspace, actor=by, target=row, before=before, after=_in_words(row))
+    if "mirror" in edit:
+        # All of it is listed anew: who may read it is told, and what is there is found unchanged.
+        request_sync(row, by=by, trigger=Trigger.FULL, again=True, full=True)
+    elif _leads_elsewhere(edit):
+        request_sync(row, by=by, again=True)
     return row
 
 

@@ -151,9 +151,8 @@ def mail_invitations(sent: Sequence[tuple[Invitation, str]]) -> list[Invitation]
         except (SMTPRecipientsRefused, SMTPDataError) as error:  # the server is there, and does not take this one
             log.warning("invitation not mailed", invitation=str(invitation.pk), error=str(error))
             failed.append(invitation)
-        except (
-            OSError
-        ) as error:  # SMTP's other errors are among these: nobody waits for the same again for each address
+        except OSError as error:
+            # SMTP's other errors are among these: nobody waits for the same again for each address.
             failed += [left for left, _link in sent[place:]]
             log.warning("invitations not mailed", number=len(sent) - place, error=str(error))
             break
