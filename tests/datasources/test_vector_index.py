@@ -380,7 +380,8 @@ async def test_a_server_that_is_not_there_is_named_by_searches_too():
 
 def test_a_key_that_the_server_refuses_is_named():
     with qdrant_server(api_key="right") as url:
-        right, wrong = (ServerIndex.connect(url, api_key=key) for key in ("right", "wrong"))
+        with pytest.warns(UserWarning, match="insecure connection"):
+            right, wrong = (ServerIndex.connect(url, api_key=key) for key in ("right", "wrong"))
         right.for_workspace(uuid4()).ensure(SPACE, 4)
         assert set(right.info().spaces.values()) == {0}
         with pytest.raises(IndexUnavailable, match="refused the key. Check QDRANT_API_KEY"):
