@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from configparser import ConfigParser
+from copy import deepcopy
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import trafilatura
 from lxml import etree
 from lxml import html as lxml_html
+from trafilatura.settings import DEFAULT_CONFIG, use_config
 
 from datasources.connectors.markup import safe_url
 from datasources.connectors.website.addresses import normalized
@@ -23,6 +26,12 @@ _MISSING = re.compile(
 )
 _LOGIN_PATH = re.compile(r"(^|/)(log-?in|sign-?in|sso|auth|oauth2?|saml2?|cas)(/|\.|$)", re.I)
 _SHORT, _SHORT_LOGIN = 600, 1500
+_SCANT, _AMPLE = 250, 2
+"""Where less was found, and all words of the page are this many times as many, those are taken."""
+_NAVIGATION = ["//nav", "//*[@role='navigation']"]
+_ANY_LENGTH = use_config()
+"""Else what is shorter than some lines is thrown away for all words of the page in a row, menus and all."""
+_ANY_LENGTH.set("DEFAULT", "MIN_EXTRACTED_SIZE", "1")
 _MOST_LINKS = 5000
 LARGEST = 1024 * 1024
 """Bytes of a page that are looked at here; a larger one is read by the extractor, in its child process."""
@@ -91,8 +100,15 @@ def markdown_of(root: lxml_html.HtmlElement, base: str) -> str | None:
             link.set("href", target)
         else:
             del link.attrib["href"]
+    found = _extracted(root, base, _ANY_LENGTH)
+    if len(found) < _SCANT and len(whole := _extracted(root, base, DEFAULT_CONFIG)) > _AMPLE * len(found):
+        found = whole
+    return f"{found}\n" if found else None
+
+
+def _extracted(root: lxml_html.HtmlElement, base: str, config: ConfigParser) -> str:
     found = trafilatura.extract(
-        root,
+        deepcopy(root),
         url=base,
         output_format="markdown",
         include_links=True,
@@ -100,8 +116,10 @@ def markdown_of(root: lxml_html.HtmlElement, base: str) -> str | None:
         include_formatting=True,
         include_comments=False,
         favor_recall=True,
+        prune_xpath=_NAVIGATION,
+        config=config,
     )
-    return found.replace("\x00", "").strip() + "\n" if found and found.strip() else None
+    return (found or "").replace("\x00", "").strip()
 
 
 def _parsed(body: bytes, headers: Mapping[str, str]) -> lxml_html.HtmlElement | None:

@@ -111,6 +111,14 @@ def test_the_text_keeps_headings_tables_and_links_and_loses_the_furniture(place:
     assert "cookie" not in text
 
 
+def test_a_short_page_keeps_its_shape_and_loses_the_furniture_too(place: Place) -> None:
+    connector = place.connector()
+    node = Seen().run(connector).nodes[place.at("/handbook/travel/hotels.html")]
+    text = connector.fetch(node).markdown or ""
+    assert text.startswith("# Hotels\n\nHotels cost")
+    assert "language" not in text
+
+
 def test_other_charsets_are_read(place: Place) -> None:
     body = "<html><head><title>Größe</title></head><body><p>Die Größe des Büros beträgt 90 m².</p></body></html>"
     place.server.pages["/blog/old.html"] = WebPage(
