@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, F, Func, QuerySet
+from django.db.models import Count, Exists, F, Func, OuterRef, QuerySet
 
 from datasources.access import AGREED, readable_branches, within
 from datasources.models import DataSource, Node
@@ -25,11 +25,13 @@ of two arrays costs as much as both are long, and a level of many nodes covers m
 
 @dataclass(slots=True)
 class Row:
-    """One line. ``documents``: indexed ones at or below it, as far as the person may see. ``below``: rows that are shown open."""
+    """One line. ``documents``: indexed ones at or below it, as far as the person may see. ``opens``: there may be rows below it.
+    ``below``: rows that are shown open."""
 
     node: Node
     readable: bool
     documents: int = 0
+    opens: bool = False
     found: bool = False
     below: list[Row] = field(default_factory=list)
 
@@ -60,7 +62,7 @@ def browsable(membership: Membership, source: DataSource) -> QuerySet[Node]:
 
 
 def level(membership: Membership, source: DataSource, parent: UUID | None, first: int = 0) -> Level:
-    """The children of a node (None: of the source), from the one with number ``first``. Four queries at most."""
+    """The children of a node (None: of the source), from the one with number ``first``. Five queries at most."""
     nodes = browsable(membership, source).filter(parent=parent).select_related(None)
     # Folders first, then by name: what a person expects of a tree.
     nodes = nodes.order_by("-has_children", "sort_key", "id")[first : first + PAGE + 1]
@@ -112,8 +114,20 @@ def rows_of(membership: Membership, source: DataSource, nodes: Sequence[Node]) -
     """With what the person may read of each, and how many documents are below."""
     branches = [branch for branch in readable_branches(membership) if branch.source == source.pk]
     manages = DataSource.objects.manageable_by(membership).filter(pk=source.pk).exists()
-    counts = documents_below(source, [node.pk for node in nodes if node.has_children], None if manages else branches)
-    return [Row(node, _covers(branches, node), counts.get(node.pk, 0)) for node in nodes]
+    open_ = _opening(membership, source, nodes)
+    counts = documents_below(source, list(open_), None if manages else branches)
+    return [Row(node, _covers(branches, node), counts.get(node.pk, 0), node.pk in open_) for node in nodes]
+
+
+def _opening(membership: Membership, source: DataSource, nodes: Sequence[Node]) -> set[UUID]:
+    """Folders; and of pages that may have others below them, those that have."""
+    may = {node.pk: node.status for node in nodes if node.has_children}
+    pages = [pk for pk, status in may.items() if status != Node.Status.CONTAINER]
+    if not pages:
+        return set(may)
+    below = browsable(membership, source).filter(parent=OuterRef("pk"))
+    filled = set(Node.objects.filter(Exists(below), pk__in=pages).values_list("pk", flat=True))
+    return set(may) - set(pages) | filled
 
 
 def _covers(branches: Iterable[Branch], node: Node) -> bool:

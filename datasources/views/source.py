@@ -270,6 +270,7 @@ def run_account(request: WorkspaceRequest, pk: UUID, run: UUID) -> HttpResponse:
         **frame_of(request, source, "runs"),
         "one": one,
         "account": progress(one),
+        "took": duration((one.finished - one.started).total_seconds()) if one.started and one.finished else "",
         "items": paged(request, items.order_by("path", "id"), 100),
         "outcome": outcome,
         "text": text,

@@ -1,6 +1,7 @@
 """The pages of sources, by the cast."""
 
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -130,6 +131,18 @@ def test_the_tree_comes_level_by_level_with_states_and_reasons(as_, handbook):
     assert "Scanned" in level
 
 
+def test_a_page_with_nothing_below_it_has_nothing_to_open(cast, as_, handbook):
+    """A page may have others below it; whether it has is known only once everything is here."""
+    alone = factories.node(handbook, "alone", text="# Alone\n\nNobody is below.")
+    above = factories.node(handbook, "above", text="# Above\n\nSomebody is below.")
+    factories.node(handbook, "above/below", parent=above, text="# Below\n\nWords.")
+    Node.objects.filter(pk__in=[alone.pk, above.pk]).update(has_children=True)
+    level = as_("member").get(url("data_source_tree", handbook.pk)).content.decode()
+    assert 'aria-label="Open above"' in level
+    assert 'aria-label="Open alone"' not in level
+    assert 'title="1 documents below"' not in level
+
+
 def test_without_scripts_a_folder_is_a_page(as_, handbook):
     leave = Node.objects.get(external_id="leave")
     page = as_("member").get(url("data_source", handbook.pk) + f"?parent={leave.pk}").content.decode()
@@ -224,6 +237,30 @@ def test_the_account_lists_every_page_and_filters(as_, handbook):
     assert "scan.pdf" in page
     assert "bad.docx" not in page
     assert as_("member").get(url("data_source_runs", handbook.pk)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("done", "The source had nothing new"),
+        ("failed", "The run ended before that."),
+        ("stopped", "The run ended before that."),
+        ("syncing", "Nothing was read yet"),
+    ],
+)
+def test_an_empty_account_says_why_it_is_empty(as_, handbook, state, says):
+    begun = timezone.now()
+    run = SyncRun.objects.create(source=handbook, state=state, started=begun, finished=begun + timedelta(seconds=4))
+    page = as_("admin").get(url("data_source_run_account", handbook.pk, run.pk)).content.decode()
+    assert says in page
+    assert "took 4 s" in page
+    assert ("nothing new" in page) is (state == "done")
+
+
+def test_why_a_run_waits_is_said_once(as_, handbook):
+    soon = timezone.now() + timedelta(minutes=5)
+    SyncRun.objects.create(source=handbook, state="queued", attempts=1, not_before=soon, error="Slack is away")
+    assert as_("admin").get(url("data_source_run", handbook.pk), **HTMX).content.decode().count("Slack is away") == 1
 
 
 def test_held_deletions_wait_for_a_yes(as_, handbook):
