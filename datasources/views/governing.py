@@ -36,13 +36,13 @@ def _access(request: WorkspaceRequest, source: DataSource, status: int = 200, **
     grants = {grant.space_id: grant for grant in Grant.objects.filter(source=source)}
     parts = {key for grant in grants.values() for key in grant.parents_in or ()}
     # What is still to come is known by what the place offered; only who manages the source gets so far.
-    titles = offering.titles_of(source, parts) if may(request.membership, "grant.manage") else {}
-    titles |= dict(browsing.browsable(request.membership, source).filter(pk__in=parts).values_list("pk", "path"))
+    paths = offering.paths_of(source, parts) if may(request.membership, "grant.manage") else {}
+    paths |= dict(browsing.browsable(request.membership, source).filter(pk__in=parts).values_list("pk", "path"))
     rows = [
         (
             space,
             grant,
-            [titles.get(key, "A part that you may not see") for key in (grant.parents_in or ())] if grant else [],
+            [paths.get(key, "A part that you may not see") for key in (grant.parents_in or ())] if grant else [],
         )
         for space in spaces
         for grant in [grants.get(space.pk)]
@@ -190,10 +190,11 @@ def upload_remove(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     """Take a file out again that somebody handed over, with what came in from it."""
     source = manageable(request, pk)
     one = get_object_or_404(UploadedFile, source=source, path=request.GET.get("path", request.POST.get("path", "")))
+    back = address(request, source, "data_files" if source.state == DataSource.State.DRAFT else "data_source")
     if request.method == "POST":
         sources.remove_upload(one, by=request.user)
-        return done(request, f"{one.path} is taken out.", address(request, source))
-    context = {**frame_of(request, source, "contents"), "upload": one}
+        return done(request, f"{one.path} is taken out.", back)
+    context = {**frame_of(request, source, "contents"), "upload": one, "back": back}
     context["documents"] = source.nodes.filter(
         external_id__startswith=f"{one.path}/", status=Node.Status.INDEXED
     ).count()

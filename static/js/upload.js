@@ -101,6 +101,7 @@ class Drop {
 
   refresh() {
     htmx.ajax("GET", this.form.dataset.run, { target: "#run", swap: "outerHTML" });
+    htmx.trigger(document.body, "files-in");
   }
 
   show() {

@@ -166,6 +166,8 @@ def test_uploads_take_one_step(cast, as_):
     source = DataSource.objects.get()
     assert (source.name, source.state) == ("Papers", "new")
     assert not source.runs.exists()
+    # What the browser says once files are in: the list is looked at anew, and again while they are read.
+    assert "files-in from:body" in client.get(url("data_source", source.pk)).content.decode()
 
 
 def test_a_builder_gives_data_only_to_spaces_of_theirs(cast, as_):
@@ -188,6 +190,24 @@ def test_an_export_is_handed_over_before_one_chooses(as_):
     )
     assert not source.runs.exists()
     assert "export.zip" in client.get(url("data_files", source.pk)).content.decode()
+
+
+def test_an_export_that_was_handed_over_can_be_taken_out_again(as_):
+    client = as_("builder")
+    client.post(url("data_new") + "?kind=notion_export", {"auth": "none"})
+    source = DataSource.objects.get()
+    for name in ("export.zip", "wrong.zip"):
+        client.post(url("data_source_upload", source.pk), {"file": SimpleUploadedFile(name, b"PK\x05\x06" + bytes(18))})
+    out = url("data_source_upload_remove", source.pk)
+    assert f"{out}?path=wrong.zip" in client.get(url("data_files", source.pk)).content.decode()
+    asked = client.get(out, {"path": "wrong.zip"}).content.decode()
+    assert "alone can no longer be found" in asked
+    assert client.post(out, {"path": "wrong.zip"})["Location"] == url("data_files", source.pk)
+    DataSource.objects.update(state=DataSource.State.OK)
+    there = client.get(url("data_source", source.pk)).content.decode()
+    assert "1 file handed over" in there
+    assert f"{out}?path=export.zip" in there
+    assert client.post(out, {"path": "export.zip"})["Location"] == url("data_source", source.pk)
 
 
 # ---- Keys ----------------------------------------------------------------------------------------------------------

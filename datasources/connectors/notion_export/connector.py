@@ -53,7 +53,7 @@ class NotionExport:
         found, whole = self._tree()
         kinds = [node.kind for key, node in found.nodes.items() if key not in found.refused]
         if not whole:
-            return TestResult(False, next(iter(found.refused.values()), "The export can't be read"))
+            return TestResult(False, _unreadable(found))
         if not kinds:
             return TestResult(True, "No export yet: drop the zip here")
         return TestResult(True, f"{kinds.count('page')} pages and {kinds.count('database')} databases in the export")
@@ -157,6 +157,13 @@ class NotionExport:
         if isinstance(found, Refused):
             raise NodeError(found.reason)
         return found
+
+
+def _unreadable(found: Tree) -> str:
+    """Which of the archives, and why."""
+    told = ((found.nodes[key].title, reason) for key, reason in found.refused.items())
+    name, reason = next(((n, r) for n, r in told if is_archive_name(n)), ("The export", ""))
+    return f"{name} can't be read: take it out, or hand it over anew. {reason}".strip()
 
 
 CONNECTOR = NotionExport

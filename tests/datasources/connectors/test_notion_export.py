@@ -239,7 +239,14 @@ def test_an_archive_that_is_damaged_takes_nothing_away(store: Store) -> None:
     assert [change.node.title for change in changes if isinstance(change, Skipped)] == ["Export-aaaa1111.zip"]
     known.run(store.connector())
     assert f"page:{HOME}" in known.nodes
-    assert not store.connector().test().ok
+    told = store.connector().test()
+    assert not told.ok
+    assert told.message.startswith("Export-aaaa1111.zip can't be read: take it out, or hand it over anew. Damaged")
+
+
+def test_of_a_damaged_archive_beside_an_export_its_own_name_is_told(store: Store) -> None:
+    store.files["wrong.zip"] = b"PK\x03\x04"
+    assert store.connector().test().message.startswith("wrong.zip can't be read")
 
 
 def test_a_storage_that_is_down_is_no_deletion(store: Store) -> None:
