@@ -37,7 +37,7 @@ class Line:
     """One ticked or left out place, as it is shown below the tree."""
 
     node: UUID | None
-    title: str
+    path: str
     include: bool
     future: bool
     options: Mapping[str, Any]
@@ -120,11 +120,11 @@ def _chosen_at(before: Selection | None) -> str:
 
 def shown_lines(source: DataSource) -> list[Line]:
     rows = list(source.selections.order_by("external_id"))
-    titles = offering.titles_of(source, [row.node for row in rows if row.node])
+    paths = offering.paths_of(source, [row.node for row in rows if row.node])
     return [
         Line(
             row.node,
-            titles.get(row.node, row.external_id) if row.node else "Everything",
+            paths.get(row.node, row.external_id) if row.node else "Everything",
             row.include,
             row.future,
             row.options,
@@ -138,9 +138,8 @@ def parts_of(source: DataSource) -> list[tuple[UUID, str]]:
     lines = list(source.selections.all())
     ticked = [line.node for line in lines if line.include and line.node]
     if ticked:
-        titles = offering.titles_of(source, ticked)
-        found = [(key, titles.get(key, "")) for key in ticked]
-        return sorted(((key, title) for key, title in found if title), key=lambda part: part[1].casefold())[:MOST_PARTS]
+        paths = offering.paths_of(source, ticked)
+        return sorted(paths.items(), key=lambda part: part[1].casefold())[:MOST_PARTS]
     left_out = {line.node for line in lines}
     rows = Offered.objects.filter(source=source, level__parent="").order_by("sort_key", "id")
     return [(row.node, row.title) for row in rows[:MOST_PARTS] if row.node not in left_out]
@@ -183,7 +182,7 @@ def remote_picker(source: DataSource, sent: str | None, *, name: str) -> Picker:
     except (ValueError, TypeError, KeyError, AttributeError):
         entries, keys = [], set()
     chains = {str(key): [str(one) for one in chain] for key, chain in offering.chains_of(source, keys).items()}
-    titles = {str(key): title for key, title in offering.titles_of(source, keys).items()}
+    paths = {str(key): path for key, path in offering.paths_of(source, keys).items()}
     told = about(source.kind)
     return Picker(
         name,
@@ -193,7 +192,7 @@ def remote_picker(source: DataSource, sent: str | None, *, name: str) -> Picker:
         whole=True,
         excludes=True,
         route="data_offered",
-        titles=json.dumps(titles),
+        paths=json.dumps(paths),
         options=AskedForm(told.options, auto_id="option-%s") if told.options else None,
     )
 

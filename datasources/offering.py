@@ -266,10 +266,14 @@ def _with_ancestors(source: DataSource, rows: Iterable[Offered]) -> tuple[dict[s
 
 
 def _walked(source: DataSource, key: str, parents: dict[str, str]) -> list[UUID]:
+    return [node_id(source.pk, one) for one in _upwards(key, parents)]
+
+
+def _upwards(key: str, parents: dict[str, str]) -> list[str]:
     chain = [key]
     while (above := parents.get(chain[-1], "")) and above not in chain:
         chain.append(above)
-    return [node_id(source.pk, one) for one in chain]
+    return chain
 
 
 def _chain_of(source: DataSource, external_id: str) -> list[UUID]:
@@ -291,10 +295,16 @@ def chains_of(source: DataSource, nodes: Iterable[UUID]) -> dict[UUID, list[UUID
     return chains | {row.node: _walked(source, row.external_id, parents) for row in rows}
 
 
-def titles_of(source: DataSource, nodes: Iterable[UUID]) -> dict[UUID, str]:
+def paths_of(source: DataSource, nodes: Iterable[UUID]) -> dict[UUID, str]:
+    """What they are called, with what is above them, as far as it is known: many places have parts of the same name."""
     wanted = set(nodes)
-    told = dict(Offered.objects.filter(source=source, node__in=wanted).values_list("node", "title"))
-    return told | dict(Node.objects.filter(source=source, pk__in=wanted - set(told)).values_list("pk", "title"))
+    told = dict(Node.objects.filter(source=source, pk__in=wanted).values_list("pk", "path"))
+    rows = list(Offered.objects.filter(source=source, node__in=wanted - set(told)).select_related("level"))
+    known, parents = _with_ancestors(source, rows)
+    return told | {
+        row.node: " / ".join(known[key].title for key in reversed(_upwards(row.external_id, parents)) if key in known)
+        for row in rows
+    }
 
 
 def external_ids_of(source: DataSource, nodes: Iterable[UUID]) -> dict[UUID, str]:

@@ -39,7 +39,7 @@ class Picker:
     """What the template needs. ``chains``: of every chosen node its own id and its ancestors', as JSON.
 
     ``whole``: whether a whole source can be ticked; ``excludes``: whether single items below a tick can be left out.
-    ``route``: where levels come from. ``titles``: of what is chosen, as JSON; with it each tick is listed below the tree, with
+    ``route``: where levels come from. ``paths``: of what is chosen, as JSON; with it each tick is listed below the tree, with
     whether what is added later comes in, and the fields of ``options``.
     """
 
@@ -50,7 +50,7 @@ class Picker:
     whole: bool
     excludes: bool
     route: str = "data_source_tree"
-    titles: str = ""
+    paths: str = ""
     options: AskedForm | None = None
 
 

@@ -201,6 +201,7 @@ def offered(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     context: dict[str, Any] = {"source": source, "text": text}
     if text and request.GET.get("there"):
+        context["there"] = True
         try:
             context["rows"] = offering.find_there(source, text)
         except ConnectorError as error:

@@ -151,7 +151,7 @@ class Picker {
     this.chains = new Map(Object.entries(JSON.parse(element.querySelector("[data-picker-chains]").textContent)));
     this.chosen = new Map();
     this.list = "lines" in element.dataset ? element.querySelector("[data-picker-lines]") : null;
-    this.titles = new Map(this.list ? Object.entries(JSON.parse(element.querySelector("[data-picker-titles]").textContent)) : []);
+    this.paths = new Map(this.list ? Object.entries(JSON.parse(element.querySelector("[data-picker-paths]").textContent)) : []);
     for (const entry of JSON.parse(this.input.value || "[]")) {
       const lines = new Map(Object.entries(entry.lines ?? {}));
       this.chosen.set(entry.data_source, { all: entry.parents_in === null, in: new Set(entry.parents_in ?? []), out: new Set(entry.parents_not_in ?? []), lines });
@@ -245,12 +245,20 @@ class Picker {
     this.list.hidden = !wanted.length;
   }
 
+  /** As the tree shows it now, with what is above it: many places have parts of the same name. */
+  pathOf(id) {
+    const names = [];
+    for (let row = this.element.querySelector(`li[data-node="${id}"]`); row; row = row.parentElement.closest("li[data-node]")) {
+      names.unshift(row.querySelector(":scope > .tree-row > .tree-name").textContent);
+    }
+    return names.join(" / ");
+  }
+
   madeLine(source, chosen, id) {
     const line = this.element.querySelector("[data-picker-line]").content.cloneNode(true).firstElementChild;
-    const row = this.element.querySelector(`li[data-node="${id}"] > .tree-row > .tree-name`);
     const whole = this.element.querySelector(`li[data-source="${source}"] > .tree-row > .tree-name`);
     line.dataset.line = id;
-    line.querySelector("[data-line-title]").textContent = id ? row?.textContent ?? this.titles.get(id) ?? "A place that is not shown now" : `Everything in ${whole?.textContent ?? "it"}`;
+    line.querySelector("[data-line-title]").textContent = id ? this.pathOf(id) || this.paths.get(id) || "A place that is not shown now" : `Everything in ${whole?.textContent ?? "it"}`;
     const kept = chosen.lines.get(id);
     line.querySelector("[data-line-later]").checked = kept?.future ?? true;
     let filled = false;

@@ -72,6 +72,7 @@ def choose(page: Page, place: Place) -> None:
             if opener.get_attribute("aria-expanded") == "false":
                 opener.click()
         row.get_by_label(path[-1], exact=True).check()
+        expect(page.get_by_role("list", name="What is ticked")).to_contain_text(" / ".join(path))
     main(page).get_by_role("button", name="Continue").click()
 
 
