@@ -70,7 +70,9 @@ class ConnectionForm:
     def _address_words(self) -> None:
         field = self.where.fields["base_url"]
         field.required = self.about.asks_address
-        if self.about.base_url:
+        if self.about.address:
+            field.help_text = self.about.address
+        elif self.about.base_url:
             field.help_text = f"Empty for {self.about.base_url}. Only for an address of your own, such as a proxy."
 
     def _current(self) -> dict[str, Any]:

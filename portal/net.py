@@ -46,8 +46,9 @@ class GuardedNetwork:
             or any(mapped in n for n in self._networks(mapped.version))
         ):
             return
+        leads = "is" if host.strip("[]") == str(address) else f"leads to {mapped},"
         raise AddressRefused(
-            f"{host} is a private address ({mapped}). The operator can allow it by adding it to ATRIUM_PRIVATE_HOSTS."
+            f"{host} {leads} a private address. The operator can allow it by adding it to ATRIUM_PRIVATE_HOSTS."
         )
 
     def _names(self) -> frozenset[str]:

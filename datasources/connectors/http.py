@@ -12,6 +12,8 @@ check and to another for the call. Nothing here waits or retries: sync does, wit
 from __future__ import annotations
 
 import email.utils
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -160,4 +162,24 @@ class told:
         if isinstance(error, httpx.HTTPStatusError):
             raise error_of(self.vendor, error.response.status_code, error.response.headers) from error
         if isinstance(error, requests.RequestException | httpx.HTTPError | OSError):
-            raise ConnectorError(f"{self.vendor} can't be reached just now ({type(error).__name__})") from error
+            raise ConnectorError(f"{self.vendor} can't be reached just now: {_why(error)}") from error
+
+
+_WHYS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (socket.gaierror, "nobody knows a host of that name"),
+    (ssl.SSLCertVerificationError, "its certificate can't be trusted"),
+    (ConnectionRefusedError, "nothing answers at that address"),
+    ((TimeoutError, requests.Timeout, httpx.TimeoutException), "it does not answer in time"),
+)
+
+
+def _why(error: BaseException) -> str:
+    """What lies below, in a person's words where it is one of the usual things."""
+    below, told = [error], []
+    while below:
+        one = below.pop()
+        if one not in told:
+            told.append(one)
+            inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+            below += [each for each in inner if isinstance(each, BaseException)]
+    return next((words for kinds, words in _WHYS if any(isinstance(one, kinds) for one in told)), type(error).__name__)

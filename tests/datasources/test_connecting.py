@@ -83,7 +83,11 @@ def test_the_form_of_every_kind_asks_for_what_its_connector_says(as_):
     client = as_("builder")
     for about in CONNECTORS.values():
         shown = client.get(url("data_new") + f"?kind={about.kind}").content.decode()
+        assert about.address in shown
+        assert about.address or not about.asks_address, about.kind
         for way in about.auths:
+            told = " ".join(way.steps)
+            assert way.oauth or ("shown here" not in told and "Atrium shows" not in told), about.kind
             for setting in way.fields:
                 assert f'name="{way.name}-{setting.name}"' in shown, (about.kind, setting.name)
             for scope in way.scopes:

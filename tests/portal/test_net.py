@@ -35,8 +35,10 @@ def test_only_plain_web_addresses(url):
 def test_a_name_that_resolves_inside_is_refused_and_what_was_checked_is_what_is_dialled(monkeypatch):
     answers = {"inside.example": "10.1.2.3", "outside.example": "93.184.215.14"}
     monkeypatch.setattr(net, "_resolve", lambda host, port: [ipaddress.ip_address(answers[host])])
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefused, match="inside.example leads to 10.1.2.3, a private address"):
         GuardedNetwork().addresses("inside.example", 443)
+    with pytest.raises(AddressRefused, match=r"^10.1.2.3 is a private address\."):
+        GuardedNetwork().check("https://10.1.2.3/")
     assert GuardedNetwork().addresses("outside.example", 443) == ["93.184.215.14"]
 
 

@@ -25,6 +25,7 @@ ABOUT = About(
     icon="book-open",
     words="Spaces, pages, blog posts and attachments of Confluence Cloud or Data Center.",
     asks_address=True,
+    address="Of your site, such as https://acme.atlassian.net, or of your own server.",
     auths=(
         Auth(
             name="token",

@@ -37,6 +37,7 @@ ABOUT = About(
         Auth("none", "No key", steps=("For a cluster that asks for no key, in your own network.",)),
     ),
     asks_address=True,
+    address="Of the cluster, such as https://search.acme.com:9200.",
     settings=(
         Setting(
             "index",

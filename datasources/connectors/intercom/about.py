@@ -34,6 +34,10 @@ ABOUT = About(
     icon="chat-bubble-oval-left-ellipsis",
     words="Conversations with customers, team by team, and the articles of the help center.",
     base_url=US,
+    address=(
+        "Empty for the United States. For Europe https://api.eu.intercom.io, for Australia https://api.au.intercom.io; "
+        "or an address of your own, such as a proxy."
+    ),
     auths=(
         Auth(
             "token",

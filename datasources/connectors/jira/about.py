@@ -12,6 +12,7 @@ ABOUT = About(
     icon="ticket",
     words="Issues of Jira Cloud or Data Center with their comments, project by project or by JQL.",
     asks_address=True,
+    address="Of your site, such as https://acme.atlassian.net, or of your own server.",
     auths=(
         Auth(
             name="token",

@@ -6,10 +6,7 @@ LOGIN = "https://login.salesforce.com"
 OBJECTS = ("Account", "Opportunity", "Case", "Knowledge__kav")
 """What is read where nothing else is named, as far as the organisation has it."""
 SCOPES = ("api", "refresh_token", "id", "openid")
-_APP_STEPS = (
-    "In Setup, open External Client App Manager (or App Manager) and make an app with OAuth switched on.",
-    "Add the callback URL that Atrium shows, and choose the scopes named below.",
-)
+_APP_STEP = "In Setup, open External Client App Manager (or App Manager) and make an app with OAuth switched on."
 
 ABOUT = About(
     kind="salesforce",
@@ -17,12 +14,17 @@ ABOUT = About(
     icon="cloud",
     words="Accounts, opportunities, cases and knowledge, as documents and as tables.",
     base_url=LOGIN,
+    address=(
+        f"Empty for {LOGIN}. For a sandbox https://test.salesforce.com; or your own address (My Domain), "
+        "such as https://acme.my.salesforce.com."
+    ),
     auths=(
         Auth(
             "oauth",
             "Sign in with Salesforce",
             steps=(
-                *_APP_STEPS,
+                _APP_STEP,
+                "Add the callback URL that is shown here, and choose the scopes named below.",
                 "Copy the consumer key and the consumer secret. A new app works after some ten minutes.",
                 "Sign in as a user that may read what is to come in, and no more: Atrium sees what this user sees.",
             ),
@@ -42,7 +44,8 @@ ABOUT = About(
             "jwt",
             "App with a certificate (JWT bearer)",
             steps=(
-                *_APP_STEPS,
+                _APP_STEP,
+                f"Choose the scopes named below. A callback URL is asked for, but not used here: {LOGIN} will do.",
                 "Switch on the JWT bearer flow, and upload a certificate whose private key you have.",
                 "Let the user's profile use the app without asking (Admin approved users are pre-authorized).",
             ),

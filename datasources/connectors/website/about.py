@@ -8,6 +8,7 @@ ABOUT = About(
     icon="globe-alt",
     words="Pages, PDFs and office files of a site, from a start address on.",
     asks_address=True,
+    address="Of the page to begin with, such as https://docs.acme.com/.",
     settings=(
         Setting(
             "scope",
@@ -22,7 +23,7 @@ ABOUT = About(
         ),
         Setting(
             "depth",
-            "Links to follow from the start page",
+            "How many links away from the start page",
             kind="number",
             initial=5,
             help="0 reads the start page alone.",
@@ -43,7 +44,11 @@ ABOUT = About(
             "sitemap_url", "Address of the sitemap", kind="url", help="Empty: the one in robots.txt, or /sitemap.xml."
         ),
         Setting(
-            "include", "Only these pages", kind="lines", placeholder="docs/**\nblog/2026/*", help="Patterns over paths."
+            "include",
+            "Only these pages",
+            kind="lines",
+            placeholder="docs/**\nblog/2026/*",
+            help="Patterns of paths, one a line.",
         ),
         Setting("exclude", "Not these pages", kind="lines", placeholder="archive/**\n*print=*"),
         Setting("files", "PDFs and office files, too", kind="bool", initial=True),

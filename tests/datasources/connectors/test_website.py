@@ -306,6 +306,26 @@ def test_private_addresses_are_refused_unless_allowed(place: Place) -> None:
     assert place.server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "nobody knows a host of that name"),
+        (ConnectionRefusedError(111, "Connection refused"), "nothing answers at that address"),
+        (TimeoutError("timed out"), "it does not answer in time"),
+    ],
+)
+def test_why_a_site_can_not_be_reached_is_said_in_words(
+    place: Place, monkeypatch: pytest.MonkeyPatch, raised: OSError, words: str
+) -> None:
+    def fails(*args: Any, **options: Any) -> Any:
+        raise raised
+
+    monkeypatch.setattr(socket.socket, "connect", fails)
+    with pytest.raises(ConnectorError, match=f"can't be reached just now: {words}") as caught:
+        place.connector().test()
+    assert not caught.value.permanent
+
+
 def test_a_redirect_leads_to_no_private_address(place: Place) -> None:
     place.server.pages["/blog/meta"] = WebPage(
         status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"}
