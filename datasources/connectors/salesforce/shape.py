@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from datasources.connectors.bodies import markdown
@@ -176,7 +176,7 @@ class Shape:
                 body = markdown(str(value)) if field.html else block(str(value))
                 long.append(f"## {inline(field.label)}\n\n{body}")
             else:
-                short.append(f"- **{inline(field.label)}**: {_shown(value)}")
+                short.append(f"- **{inline(field.label)}**: {_shown(value, field.kind)}")
         comments = [part for related in self.related for part in _comments(related, record)]
         parts = [f"# {inline(self.title(record))}", "\n".join(short), *long]
         parts += ["## Comments", *comments] if comments else []
@@ -200,19 +200,27 @@ def _comments(related: Related, record: Record) -> list[str]:
     told = []
     for comment in (record.get(related.name) or {}).get("records", []):
         body = "\n\n".join(block(str(comment.get(name) or "")) for name in COMMENTS[related.kind] if comment.get(name))
-        when = _moment(comment.get("CreatedDate"))
+        when = _time(comment.get("CreatedDate"))
         author = (comment.get("CreatedBy") or {}).get("Name") or "Somebody"
         if body:
-            told.append(f"**{inline(str(author))}**{f', {when:%Y-%m-%d %H:%M} UTC' if when else ''}:\n\n{body}")
+            told.append(f"**{inline(str(author))}**{f', {when}' if when else ''}:\n\n{body}")
     return told
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, kind: str) -> str:
+    if kind == "datetime":
+        return _time(value) or inline(str(value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return inline(str(value))
+
+
+def _time(value: Any) -> str:
+    """To the minute, in UTC; empty where it is no time."""
+    when = moment(value)
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when else ""
 
 
 def _date(value: Any) -> date | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -100,6 +101,7 @@ def test_a_record_is_a_document_with_its_fields(place: Place) -> None:
     assert "- **Amount**: 250000" in text
     assert "- **Account**: Customer7 Ltd" in text
     assert "- **Owner**: Bo Lind" in text
+    assert re.search(r"- \*\*Created Date\*\*: \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", text)
     assert (node.author, node.tags) == ("Ann Kaur", ("Opportunity", "Negotiation"))
     assert node.url == f"{place.server.base_url}/lightning/r/Opportunity/006A/view"
 
