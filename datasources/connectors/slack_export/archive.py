@@ -26,6 +26,7 @@ DIRECTORY_BYTES = 64 * MB
 JSON_BYTES = 64 * MB
 UPLOADS = "__uploads"
 """Where tools that complete an export put the files: ``__uploads/F1/name``."""
+DAMAGED = "Damaged: the zip could not be opened. Download it from Slack again"
 NO_EXPORT = "This zip is no export of a Slack workspace: it has no channels.json. Upload the zip as Slack gave it"
 
 
@@ -38,7 +39,7 @@ class ExportArchive:
         try:
             self._zip = zipfile.ZipFile(file)
         except _BROKEN as error:
-            raise ConnectorError(CORRUPT, permanent=True) from error
+            raise ConnectorError(DAMAGED, permanent=True) from error
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
         lists = [info.filename for info in infos if info.filename.rpartition("/")[2] == "channels.json"]
         if not lists:
@@ -145,6 +146,6 @@ def _check_directory(file: IO[bytes]) -> None:
     file.seek(0)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise ConnectorError(CORRUPT, permanent=True)
+        raise ConnectorError(DAMAGED, permanent=True)
     if int.from_bytes(tail[at + 12 : at + 16], "little") > DIRECTORY_BYTES:
         raise ConnectorError("The export has too many files: export a shorter range of dates", permanent=True)

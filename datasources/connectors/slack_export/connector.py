@@ -41,6 +41,7 @@ from datasources.connectors.slack_export.reading import Reading, taken
 from datasources.ingestion.kinds import refuse_by_name
 
 _NONE_YET = "No export yet: upload the zip that Slack gave"
+_NO_ZIP = "There is no zip among the files: upload the zip as Slack gave it, not unpacked"
 _DIRECT = RemoteNode("direct", "collection", "Direct messages", has_text=False)
 
 
@@ -140,9 +141,12 @@ class SlackExport:
 
     def _newest(self) -> StoredFile | None:
         try:
-            found = [file for file in self.uploads.list() if file.path.lower().endswith(".zip")]
+            files = list(self.uploads.list())
         except OSError as error:
             raise ConnectorError(f"The storage of uploaded files does not answer: {error}") from error
+        found = [file for file in files if file.path.lower().endswith(".zip")]
+        if files and not found:
+            raise ConnectorError(_NO_ZIP, permanent=True)
         begun = datetime.min.replace(tzinfo=UTC)
         return max(found, key=lambda file: (file.modified or begun, file.path), default=None)
 

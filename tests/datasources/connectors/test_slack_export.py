@@ -289,7 +289,10 @@ def test_a_zip_packed_again_in_a_folder_is_read_all_the_same(place: Uploaded) ->
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"not a zip at all", "Damaged"), (b"PK\x05\x06" + b"\0" * 18, "no export of a Slack workspace")],
+    [
+        (b"not a zip at all", "Download it from Slack again"),
+        (b"PK\x05\x06" + b"\0" * 18, "no export of a Slack workspace"),
+    ],
 )
 def test_what_is_no_export_is_told_so(place: Uploaded, data: bytes, said: str) -> None:
     place.files["export.zip"] = (data, datetime(2026, 1, 1, tzinfo=UTC))
@@ -298,6 +301,14 @@ def test_what_is_no_export_is_told_so(place: Uploaded, data: bytes, said: str) -
             call()
         assert caught.value.permanent
         assert said in str(caught.value)
+
+
+def test_files_without_a_zip_are_told_so(place: Uploaded) -> None:
+    place.files = {"general/2015-06-12.json": (b"[]", datetime(2026, 1, 1, tzinfo=UTC))}
+    connector = place.connector()
+    for call in (connector.test, lambda: list(connector.children(None)), lambda: list(connector.changes({}, ALL))):
+        with pytest.raises(ConnectorError, match="no zip among the files"):
+            call()
 
 
 @pytest.mark.parametrize("bad", [b"{", b"[" * 100_000, b'{"a": 1}'])
