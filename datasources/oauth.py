@@ -161,7 +161,7 @@ def _said(label: str, error: OAuthError) -> str:
     if error.error in ("invalid_grant", "invalid_code", "code_expired", "bad_verification_code"):
         return f"The code that {label} gave has expired or was used already. Start again."
     if error.error in ("invalid_client", "unauthorized_client", "bad_client_secret", "invalid_client_id", UNKNOWN):
-        return f"{label} does not know this client id and secret. Enter them again, and start again."
+        return f"{label} does not know this client id and secret. Enter them again below and press Continue."
     words = error.description or error.error or "no reason"
     return f"{label} gave no access: {str(words)[:200]}. Check the app's settings there, and start again."
 

@@ -64,12 +64,14 @@ def above(parents: Sequence[UUID], steps: Any) -> UUID | str:
     return parents[int(steps)] if int(steps) < len(parents) else ""
 
 
-_ADDRESS = re.compile(r"(?:https://)?((?:[a-z0-9-]+\.)+(?:com|so|io|dev|net|org)(?:/[\w./-]*[\w/])?)")
+_ADDRESS = re.compile(
+    r"(?:https://)?(?<![\w.-])(?!acme\.|[\w-]+\.acme\.)((?:[a-z0-9-]+\.)+(?:com|so|io|dev|net|org)(?:/[\w./-]*[\w/])?)"
+)
 
 
 @register.filter
 def links(text: str) -> SafeString:
-    """A step of ours, with the vendors' addresses in it to follow; they open beside the form."""
+    """A step of ours, with the vendors' addresses in it to follow; they open beside the form. Those of Acme are examples."""
     parts, done = [], 0
     for found in _ADDRESS.finditer(text):
         parts.append(escape(text[done : found.start()]))

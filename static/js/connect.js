@@ -31,5 +31,13 @@ function show() {
 }
 if (form) {
   form.addEventListener("change", show);
+  // Signing in goes by what is kept: what was just typed is kept first, not lost on the way.
+  let typed = false;
+  form.addEventListener("input", () => { typed = true; });
+  form.querySelector("[data-sign-in]")?.addEventListener("click", (event) => {
+    if (!typed) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   show();
 }

@@ -96,6 +96,23 @@ def test_the_form_of_every_kind_asks_for_what_its_connector_says(as_):
             assert f'name="s-{setting.name}"' in shown, (about.kind, setting.name)
 
 
+def test_steps_lead_to_vendors_and_not_to_the_companies_of_examples(as_):
+    shown = as_("builder").get(url("data_new") + "?kind=jira").content.decode()
+    assert 'href="https://id.atlassian.com/manage-profile' in shown
+    assert "https://acme.atlassian.net" in shown
+    assert 'href="https://acme.' not in shown
+
+
+@pytest.mark.parametrize("kind", ["confluence", "github", "google_drive", "jira", "notion"])
+def test_steps_of_signing_in_name_the_buttons_that_are_there(kind):
+    from datasources.connectors.registry import CONNECTORS
+
+    about = CONNECTORS[kind]
+    (steps,) = [" ".join(way.steps) for way in about.auths if way.oauth]
+    assert f"ress Continue, then Go to {about.label} and allow it" in steps
+    assert "ress Connect" not in steps
+
+
 def test_an_unknown_kind_is_not_there(as_):
     assert as_("admin").get(url("data_new") + "?kind=telepathy").status_code == 404
 

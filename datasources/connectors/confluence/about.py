@@ -32,7 +32,7 @@ ABOUT = About(
             label="Cloud: e-mail and API token",
             steps=(
                 "Sign in as the person (better: a service account) who may see exactly what should come in.",
-                "Open id.atlassian.com/manage-profile/security/api-tokens and choose “Create API token”.",
+                "Open id.atlassian.com/manage-profile/security/api-tokens and choose “Create API token” (one without scopes).",
                 "Name it Atrium, choose when it ends, and copy it.",
                 "Enter the address of your site, the account's e-mail and the token here.",
             ),
@@ -49,7 +49,8 @@ ABOUT = About(
                 "Open developer.atlassian.com/console/myapps and create an “OAuth 2.0 integration”.",
                 "Under “Permissions” add the Confluence API with the scopes that are listed here.",
                 "Under “Authorization” enter the redirect address that is shown here.",
-                "Copy client id and secret from “Settings” into the fields here, enter the address of your site, and press Connect.",
+                "Copy client id and secret from “Settings” into the fields here, enter the address of your site.",
+                "Press Continue, then Go to Confluence and allow it.",
             ),
             scopes=SCOPES,
             fields=(

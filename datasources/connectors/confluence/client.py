@@ -177,7 +177,7 @@ class Confluence:
             return headers
         if self.secret.get("auth") == "oauth":
             if self.around.tokens is None:
-                raise ConnectorError("Confluence is not connected yet: press Connect", permanent=True)
+                raise ConnectorError("Confluence has not allowed access yet: connect it anew", permanent=True)
             return headers | {"Authorization": f"Bearer {self.around.tokens.access()}"}
         return headers | {"Authorization": f"Bearer {self._entered('token', 'personal access token')}"}
 

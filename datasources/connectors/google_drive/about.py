@@ -15,12 +15,14 @@ ABOUT = About(
             "service_account",
             "Service account",
             steps=(
-                "In the Google Cloud console, choose a project and enable the Google Drive API (APIs and services, Library).",
+                "In the Google Cloud console (console.cloud.google.com), choose a project and enable the Google Drive API "
+                "(APIs and services, Library).",
                 "Under IAM and administration, Service accounts, create one. It needs no roles.",
                 "Open it, choose Keys, then Add key, Create new key, JSON. Paste the file's text here.",
                 "Share the folders with the service account's address as a viewer, or add it to the shared drives as a viewer.",
                 "To read in a person's name instead, have an administrator allow its client id under Admin console, Security, "
-                "API controls, Domain-wide delegation, with the scopes below, and enter that person's address here.",
+                "API controls, Domain-wide delegation, with the scopes below (the second only to look up the members of groups), "
+                "and enter that person's address here.",
             ),
             scopes=(READ, GROUPS),
             fields=(
@@ -44,10 +46,12 @@ ABOUT = About(
             "oauth",
             "Sign in with Google",
             steps=(
-                "In the Google Cloud console, choose a project and enable the Google Drive API (APIs and services, Library).",
+                "In the Google Cloud console (console.cloud.google.com), choose a project and enable the Google Drive API "
+                "(APIs and services, Library).",
                 "Set up the consent screen; choose Internal, so that nobody outside your company can use it.",
                 "Under Credentials, create an OAuth client ID for a web application, with the redirect address shown here.",
-                "Enter its client id and secret, then sign in as an account that can read what is to come in.",
+                "Enter its client id and secret, press Continue, then Go to Google Drive and allow it, signed in as an account that "
+                "can read what is to come in.",
             ),
             scopes=(READ,),
             fields=(
@@ -86,8 +90,8 @@ ABOUT = About(
             "Google calls only an https address that is open to the internet.",
             "With the credentials of this source, call POST https://www.googleapis.com/drive/v3/changes/watch"
             "?pageToken=<from changes/startPageToken> with the body "
-            '{"id": "<a new UUID>", "type": "web_hook", "address": "{url}", "token": "{secret}"}.',
-            "Such a channel lasts seven days at most (give expiration in milliseconds): call it anew before, for example weekly. "
+            '{"id": "<a new UUID>", "type": "web_hook", "address": "{url}", "token": "{secret}", "expiration": <milliseconds, at most 7 days from now>}.',
+            "Such a channel lasts seven days at most: call it anew before, for example every six days. "
             "Without a channel, changes are still found on schedule.",
         ),
         signed_with="ours",

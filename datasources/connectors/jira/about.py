@@ -19,7 +19,7 @@ ABOUT = About(
             label="Cloud: e-mail and API token",
             steps=(
                 "Sign in as the person (better: a service account) who may see exactly what should come in.",
-                "Open id.atlassian.com/manage-profile/security/api-tokens and choose “Create API token”.",
+                "Open id.atlassian.com/manage-profile/security/api-tokens and choose “Create API token” (one without scopes).",
                 "Name it Atrium, choose when it ends, and copy it.",
                 "Enter the address of your site (https://acme.atlassian.net), the account's e-mail and the token here.",
             ),
@@ -36,7 +36,8 @@ ABOUT = About(
                 "Open developer.atlassian.com/console/myapps and create an “OAuth 2.0 integration”.",
                 "Under “Permissions” add the Jira API with the scopes read:jira-work and read:jira-user.",
                 "Under “Authorization” enter the redirect address that is shown here.",
-                "Copy client id and secret from “Settings” into the fields here, enter the address of your site, and press Connect.",
+                "Copy client id and secret from “Settings” into the fields here, enter the address of your site.",
+                "Press Continue, then Go to Jira and allow it.",
             ),
             scopes=SCOPES,
             fields=(

@@ -148,7 +148,7 @@ class Client:
         """(scheme, what stands after it)."""
         if self._secret.get("auth") == "oauth":
             if self._around.tokens is None:
-                raise ConnectorError(f"{VENDOR} is not connected yet: press Connect", permanent=True)
+                raise ConnectorError(f"{VENDOR} has not allowed access yet: connect it anew", permanent=True)
             return "Bearer", self._around.tokens.access()
         if self._secret.get("auth") == "token":
             name = f"{self._secret.get('email', '').strip()}:{self._secret.get('token', '').strip()}"

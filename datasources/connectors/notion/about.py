@@ -2,7 +2,7 @@
 
 from datasources.connectors.about import About, Auth, OAuth, Setting, WebhookHelp
 
-CAPABILITIES = ("Read content", "Read user information including email addresses")
+CAPABILITIES = ("Read content", "Read user information without email addresses")
 
 ABOUT = About(
     kind="notion",
@@ -17,7 +17,7 @@ ABOUT = About(
             steps=(
                 "Open notion.so/profile/integrations as an owner of the workspace and choose “New integration”.",
                 "Name it Atrium, choose the workspace and the type “Internal”, and save.",
-                "Under “Capabilities” tick “Read content” and “Read user information”; untick the rest.",
+                "Under “Capabilities” tick “Read content” and choose “Read user information without email addresses”; untick the rest.",
                 "Under “Access” (or at each page: ••• → Connections) add the pages that may be read; what is below them comes along.",
                 "Copy the “Internal Integration Secret” (it begins with ntn_ or secret_) into the field here.",
             ),
@@ -30,7 +30,7 @@ ABOUT = About(
             steps=(
                 "Open notion.so/profile/integrations, choose “New integration” and the type “Public”.",
                 "Under “Redirect URIs” enter the address that is shown here.",
-                "Under “Capabilities” tick “Read content” and “Read user information”; untick the rest.",
+                "Under “Capabilities” tick “Read content” and choose “Read user information without email addresses”; untick the rest.",
                 "Copy the OAuth client id and secret into the fields here.",
                 "Press Continue, then Go to Notion and allow it: Notion asks which pages Atrium may read.",
             ),

@@ -329,7 +329,7 @@ def test_consent_for_a_site_of_the_cloud_is_given_at_atlassians_own_address() ->
 
 @pytest.mark.parametrize(
     ("secret", "missing"),
-    [({"auth": "token"}, "e-mail"), ({"auth": "personal"}, "token"), ({"auth": "oauth"}, "Connect")],
+    [({"auth": "token"}, "e-mail"), ({"auth": "personal"}, "token"), ({"auth": "oauth"}, "connect it anew")],
 )
 def test_what_is_missing_is_said(place: Place, secret: dict[str, str], missing: str) -> None:
     with pytest.raises(ConnectorError, match=missing) as caught:

@@ -24,6 +24,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
+from datasources.connectors.google_drive.about import ABOUT
 from datasources.connectors.google_drive.connector import GoogleDrive
 from datasources.connectors.google_drive.items import EXPORTS, FIELDS, MIRRORED
 from datasources.connectors.google_drive.tree import SHARED
@@ -512,3 +513,9 @@ def test_what_is_asked_for_is_what_google_documents() -> None:
         return missing
 
     assert unknown(fields_of(FIELDS + MIRRORED), schemas["File"]["properties"]) == []
+
+
+def test_the_call_that_is_shown_asks_for_a_channel_that_lasts() -> None:
+    """Google ends a channel that asks for nothing sooner than one would call again."""
+    assert ABOUT.webhook is not None
+    assert '"expiration": ' in " ".join(ABOUT.webhook.steps)

@@ -22,6 +22,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
+from datasources.connectors.notion.about import ABOUT
 from datasources.connectors.notion.blocks import markdown
 from datasources.connectors.notion.connector import NotionConnector
 from datasources.ingestion.extract import Extractor
@@ -481,3 +482,17 @@ def test_an_oauth_token_that_ran_out_is_renewed(place: Place) -> None:
 def test_a_source_without_a_key_says_so(place: Place) -> None:
     with pytest.raises(ConnectorError, match="integration secret"):
         NotionConnector({"base_url": place.server.base_url}, {"auth": "token"}, place.around).test()
+
+
+def test_the_steps_name_what_is_to_be_allowed_as_notion_does() -> None:
+    for way in ABOUT.auths:
+        assert way.scopes
+        assert all(f"“{scope}”" in " ".join(way.steps) for scope in way.scopes)
+
+
+def test_a_refused_key_is_told_so_that_it_fits_the_first_time_too(place: Place) -> None:
+    """Who has just typed it has nothing to connect anew."""
+    place.server.refuse(401, times=None)
+    with pytest.raises(ConnectorError, match="mistyped, has ended or was revoked") as refused:
+        place.connector().test()
+    assert refused.value.permanent
