@@ -127,7 +127,9 @@ def error_of(
     """What an HTTP status means. ``node``: the call was about one node, so 403 and 404 speak of that alone."""
     said = f" ({detail[:200]})" if detail else ""
     if status == 401:
-        return ConnectorError(f"{vendor} refuses the key: it is mistyped, has ended or was revoked{said}", permanent=True)
+        return ConnectorError(
+            f"{vendor} refuses the key: it is mistyped, has ended or was revoked{said}", permanent=True
+        )
     if status == 429:
         return ConnectorError(f"{vendor} asks to slow down{said}", retry_after=retry_after(headers))
     if node and status in (404, 410):
