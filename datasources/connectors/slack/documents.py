@@ -32,6 +32,8 @@ from datasources.connectors.slack.messages import (
 from datasources.connectors.slack.names import Names
 
 _TITLE = 80
+_NEWEST_FIRST = 99_999_999
+"""Minus a day's eight digits: the older, the more."""
 _MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`~>\\]")
 LEFT_OUT = "Only messages of bots, which this source leaves out: it has a setting for them"
 
@@ -108,6 +110,7 @@ class Scribe:
         kept = wanted(messages, self.names, self.taste)
         title = f"#{channel.name}, {date.fromisoformat(day):%-d %B %Y}"
         node = self._node(channel, f"day:{channel.id}:{day}", "conversation", title, kept or list(messages))
+        node = replace(node, ordinal=f"#{channel.name}, {_NEWEST_FIRST - int(day.replace('-', ''))}")
         return self._written(channel, node, paragraphs(kept, self.names, day), len(messages), len(kept))
 
     def thread(self, channel: Channel, messages: Sequence[Message]) -> Written:

@@ -26,6 +26,7 @@ from datasources.connectors.base import (
 from datasources.connectors.slack_export.archive import UPLOADS
 from datasources.connectors.slack_export.connector import SlackExport
 from datasources.ingestion.extract import Extractor
+from datasources.syncing.told import sort_key
 from tests.contracts.documents import ALL, Seen
 from tests.contracts.export import ExportContract, ExportPlace
 
@@ -309,6 +310,16 @@ def test_files_without_a_zip_are_told_so(place: Uploaded) -> None:
     for call in (connector.test, lambda: list(connector.children(None)), lambda: list(connector.changes({}, ALL))):
         with pytest.raises(ConnectorError, match="no zip among the files"):
             call()
+
+
+def test_days_stand_in_the_order_of_time_the_newest_first(place: Uploaded) -> None:
+    for day in ("2015-06-20", "2016-01-02", "2015-12-01"):
+        place.members[f"general/{day}.json"] = place.members["general/2015-06-12.json"]
+    place.upload()
+    days = [node for key, node in place.seen().nodes.items() if key.startswith("day:C1:")]
+    told = [node.external_id.rpartition(":")[2] for node in sorted(days, key=sort_key)]
+    assert told == sorted(told, reverse=True)
+    assert len(told) > 3
 
 
 @pytest.mark.parametrize("bad", [b"{", b"[" * 100_000, b'{"a": 1}'])
