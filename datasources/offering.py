@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 PAGE = 200
 BATCH = 200
 MOST_FOUND = 200
-MOST_ASKED = 50
+MOST_ASKED = 100
 """Of what the vendor's own search finds."""
 SILENT = timedelta(seconds=90)
 """Nothing came for so long: whoever read it is gone."""
@@ -216,7 +216,8 @@ def is_all_known(source: DataSource) -> bool:
 
 
 def find_there(source: DataSource, text: str) -> list[Choice]:
-    """What the vendor's own search finds and was not told yet. Kept, so that it can be ticked. Raises ConnectorError."""
+    """What the vendor's own search finds and was not told yet, below what leads there. Kept, so that it can be ticked.
+    Raises ConnectorError."""
     nodes = list(islice(connector_for(source).find(text), MOST_ASKED))
     by_parent: dict[str, list[RemoteNode]] = defaultdict(list)
     known = set(
@@ -227,11 +228,16 @@ def find_there(source: DataSource, text: str) -> list[Choice]:
     for node in nodes:
         if node_id(source.pk, node.external_id) not in known:
             by_parent[node.parent or ""].append(node)
-    found: list[UUID] = []
+    found: set[UUID] = set()
     for parent, some in by_parent.items():
         # Not read, only known in part: opening it reads it.
         level, _ = Level.objects.get_or_create(source=source, parent=parent, defaults={"state": State.READ})
-        found += _take(level, some)
+        found |= _take(level, some)
+    leading = {node.parent for node in nodes}
+    only_leading = [
+        node for node in nodes if node.external_id in leading and text.casefold() not in node.title.casefold()
+    ]
+    found -= {node_id(source.pk, node.external_id) for node in only_leading}
     rows = Offered.objects.filter(source=source, node__in=found).select_related("level").order_by("sort_key", "id")
     return _nested(source, list(rows))
 

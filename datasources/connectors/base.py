@@ -225,6 +225,7 @@ class Connector(Protocol):
     with a cursor that it gave before, what changed since (Upsert of what is new or edited, Delete, Move), or goes on with a
     listing that was broken off. The last Checkpoint is where the next run begins. Every run tells the containers above
     what it tells, parents first. ``children`` are in the order that a person expects, and come as the vendor's pages come.
+    ``find`` tells what has the words in its name, and may tell the containers that lead there before it.
     All methods raise ConnectorError. ``fetch`` is called from several threads at once.
     """
 

@@ -10,7 +10,7 @@ from datasources.connectors.base import Chosen
 from datasources.models import Grant, node_id
 from portal.models import Space
 from tests import factories
-from tests.datasources.places import TOKEN, wiki  # noqa: F401
+from tests.datasources.places import TOKEN, page, wiki  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,14 @@ def test_what_came_in_is_told_by_its_path_and_so_is_what_a_space_sees(cast, clie
     shown = client.get(url("data_source_access", draft.pk)).content.decode()
     assert leave.path in shown
     assert "Machines / VPN" in shown
+
+
+def test_what_leads_to_a_hit_is_shown_above_it_and_is_no_hit(draft, wiki, monkeypatch):  # noqa: F811
+    led = [page("ops", "Operations", children=True), page("ops/night", "Night shift", parent="ops")]
+    monkeypatch.setattr(wiki, "find", lambda self, text: iter(led))
+    (top,) = offering.find_there(draft, "night")
+    assert (top.item.title, top.found) == ("Operations", False)
+    assert [(row.item.title, row.found) for row in top.below] == [("Night shift", True)]
 
 
 def test_a_vendor_that_finds_nothing_by_a_name_is_not_said_to_have_nothing_of_it(client, draft):

@@ -24,7 +24,7 @@ from datasources.connectors.base import (
 from datasources.connectors.confluence import hooks, storage
 from datasources.connectors.confluence.about import ABOUT
 from datasources.connectors.confluence.client import Confluence, quoted
-from datasources.connectors.confluence.contents import id_of, item_of, space_node
+from datasources.connectors.confluence.contents import id_of, item_of, leading_to, space_node
 from datasources.connectors.confluence.listing import Listing
 from datasources.connectors.confluence.readers import Readers
 from datasources.connectors.confluence.restricted import Restricted
@@ -70,13 +70,20 @@ class ConfluenceConnector:
         return self._below(parent)
 
     def find(self, text: str) -> Iterator[RemoteNode]:
-        wanted = text.casefold()
-        for space in self.confluence.spaces():
-            if wanted in str(space.get("name") or "").casefold():
-                yield space_node(space, self.site)
+        wanted, told = text.casefold(), set()
+        spaces = {f"space:{space['key']}": space_node(space, self.site) for space in self.confluence.spaces()}
+        for space in spaces.values():
+            if wanted in space.title.casefold():
+                told.add(space.external_id)
+                yield space
         for content in self.confluence.search(f"title ~ {quoted(text)} and type in (page, blogpost)"):
             if wanted in str(content.get("title") or "").casefold():
-                yield item_of(content, self.site).node
+                item = item_of(content, self.site)
+                top = spaces.get(item.chain[-1])
+                for node in (*([top] if top else []), *leading_to(item), item.node):
+                    if node.external_id not in told:
+                        told.add(node.external_id)
+                        yield node
 
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
         """As search counts: chosen spaces, with what is ticked outside of them, and without what is left out in them."""

@@ -5,7 +5,7 @@ External ids: ``space:<key>``, ``page:<id>``, ``blog:<id>``, ``attachment:<id>``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,15 @@ def item_of(content: Json, site: str, container: Item | None = None) -> Item:
         extra=_extra(content, container) if kind == "attachment" else {},
     )
     return Item(node, chain, above, UNREADABLE.get(kind, ""), content)
+
+
+def leading_to(item: Item) -> Iterator[RemoteNode]:
+    """The pages and folders above it, the topmost first, by what it tells of them."""
+    parent = item.chain[-1]
+    for key, title in item.above:
+        kind = _KINDS.get(key.partition(":")[0], "page")
+        yield RemoteNode(key, kind, title or "Untitled", parent, has_children=True)
+        parent = key
 
 
 def _extra(content: Json, container: Item | None) -> dict[str, str]:

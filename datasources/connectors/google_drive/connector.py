@@ -50,6 +50,8 @@ from datasources.connectors.weighing import Tally
 
 _ESTIMATE_SECONDS = 8.0
 _MOST_FOUND = 100
+_MOST_CLIMBED = 25
+"""Folders that lead to what is found are asked for one by one; so many, and the rest is shown without them."""
 _FILE_IN_ADDRESS = re.compile(r"/files/([^/?]+)$")
 
 
@@ -90,12 +92,30 @@ class GoogleDrive:
     def find(self, text: str) -> Iterator[RemoteNode]:
         wanted = text.casefold()
         tree = self._tree(Lines(()), mirror=False)
-        yield from (node for node in map(tree.root, tree.roots()) if wanted in node.title.casefold())
+        told = {node.external_id: node for node in map(tree.root, tree.roots()) if wanted in node.title.casefold()}
+        yield from told.values()
         query = f"name contains {quoted(text)} and trashed = false and mimeType != {quoted(SHORTCUT)}"
         params = {**listing(USER, query, self.fields), "corpora": "allDrives", "pageSize": _MOST_FOUND}
         found = self.client.json(f"{DRIVE}/files", params)
         for item in found.get("files") or []:
+            for node in self._led_to(tree, item):
+                if node.external_id not in told:
+                    told[node.external_id] = node
+                    yield node
+
+    def _led_to(self, tree: Tree, item: Item) -> Iterator[RemoteNode]:
+        """It, below the folders that lead to it."""
+        if len(tree.folders) >= _MOST_CLIMBED:
             yield self._shown(item, next(iter(item.get("parents") or ()), SHARED))
+            return
+        top, *below = reversed(tree.chain(item)[1:])
+        yield tree.root(top)
+        for key in below:
+            folder = tree.folder(key)
+            if folder is not None:
+                yield self._shown(folder, top)
+                top = key
+        yield self._shown(item, top)
 
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
         begun, tally = time.monotonic(), Tally(self.around.limits)

@@ -257,7 +257,14 @@ def test_the_tree_opens_page_by_page(place: Place) -> None:
 
 def test_find_looks_at_titles_with_quotes_in_them(place: Place) -> None:
     place.server.add('The "Aurora" plan', "ENG")
-    assert [node.title for node in place.connector().find('"aurora"')] == ['The "Aurora" plan']
+    assert [node.title for node in place.connector().find('"aurora"')] == ["Engineering", 'The "Aurora" plan']
+
+
+def test_what_is_found_comes_with_what_leads_there(place: Place) -> None:
+    found = list(place.connector().find("parental"))
+    assert [node.title for node in found] == ["Handbook", "Handbook home", "Leave", "Parental leave"]
+    assert [node.parent for node in found] == [None, *(node.external_id for node in found[:-1])]
+    assert found[1].external_id == place.key("Handbook home")
 
 
 def test_a_site_behind_a_sign_in_page_is_said_so(place: Place) -> None:

@@ -24,6 +24,7 @@ from datasources.connectors.base import (
     Skipped,
     Upsert,
 )
+from datasources.connectors.google_drive import connector as connector_module
 from datasources.connectors.google_drive.about import ABOUT
 from datasources.connectors.google_drive.connector import GoogleDrive
 from datasources.connectors.google_drive.items import EXPORTS, FIELDS, MIRRORED
@@ -519,3 +520,14 @@ def test_the_call_that_is_shown_asks_for_a_channel_that_lasts() -> None:
     """Google ends a channel that asks for nothing sooner than one would call again."""
     assert ABOUT.webhook is not None
     assert '"expiration": ' in " ".join(ABOUT.webhook.steps)
+
+
+def test_what_is_found_comes_with_the_folders_that_lead_there(place: Place) -> None:
+    found = list(place.connector().find("rail"))
+    assert [node.title for node in found] == ["My Drive", "Handbook", "Travel", "rail.md"]
+    assert [node.parent for node in found] == [None, *(node.external_id for node in found[:-1])]
+
+
+def test_so_many_hits_are_not_all_led_to_one_by_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connector_module, "_MOST_CLIMBED", 0)
+    assert [node.title for node in place.connector().find("rail")] == ["rail.md"]
