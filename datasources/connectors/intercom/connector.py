@@ -36,6 +36,9 @@ from datasources.connectors.intercom.walk import Position, Walk
 from datasources.connectors.lines import Lines
 from datasources.connectors.wording import plural
 
+_MANY_ARTICLES = 1000
+"""More are not listed only to find or count some of them."""
+
 
 class Intercom:
     """Config: ``notes``, ``since``, perhaps ``base_url`` (which says the region, too). Secret: ``token``, or OAuth by ``around.tokens``."""
@@ -68,21 +71,26 @@ class Intercom:
         else:
             walk.open_shelves()
             yield from (node for node in walk.shelves.nodes.values() if node.parent == parent)
-            for change in walk.articles(Position()):
-                if isinstance(change, Upsert) and change.node.kind == "article" and change.node.parent == parent:
-                    yield change.node
+            yield from (node for node in self._articles(walk) if node.parent == parent)
 
     def find(self, text: str) -> Iterator[RemoteNode]:
-        """Names of teams and collections that contain ``text``, whatever its case."""
+        """Names of teams, collections and articles that contain ``text``, whatever its case; before an article what it lies in."""
         walk, wanted = self._walk(()), text.casefold()
         walk.open_teams()
         walk.open_shelves()
-        for node in (*walk.teams.values(), *walk.shelves.nodes.values()):
+        told = [n for n in (*walk.teams.values(), *walk.shelves.nodes.values()) if wanted in n.title.casefold()]
+        yield from told
+        if self.client.articles(1)[2] > _MANY_ARTICLES:
+            return
+        for node in self._articles(walk):
             if wanted in node.title.casefold():
-                yield node
+                above = [walk.shelves.nodes[key] for key in reversed(walk.shelves.chain(str(node.parent)))]
+                new = [each for each in (*above, node) if each not in told]
+                told += new
+                yield from new
 
     def estimate(self, chosen: Sequence[Chosen]) -> Estimate:
-        """Articles are counted whole, drafts and other collections with them."""
+        """Many articles are counted whole, drafts and other collections with them."""
         walk, number = self._walk(chosen), 0
         if walk.wants_teams():
             walk.open_teams()
@@ -90,8 +98,16 @@ class Intercom:
             number += self.client.count(filters) if filters else 0
             number += len(walk.lines.named("conversation:", include=True))
         if walk.wants_shelves():
-            number += self.client.articles(1)[2]
+            walk.open_shelves()
+            total = self.client.articles(1)[2]
+            number += total if total > _MANY_ARTICLES else sum(1 for _ in self._articles(walk))
         return Estimate(number, exact=False)
+
+    def _articles(self, walk: Walk) -> Iterator[RemoteNode]:
+        """The published ones that are chosen."""
+        for change in walk.articles(Position()):
+            if isinstance(change, Upsert) and change.node.kind == "article":
+                yield change.node
 
     def changes(self, cursor: Cursor, chosen: Sequence[Chosen]) -> Iterator[Change]:
         walk, at = self._walk(chosen), Position.of(cursor)

@@ -10,6 +10,7 @@ import pytest
 from datasources.connectors.around import Around
 from datasources.connectors.base import Chosen, Complete, ConnectorError, Delete, NodeError, Skipped, Upsert
 from datasources.connectors.bodies import markdown, words
+from datasources.connectors.intercom import connector
 from datasources.connectors.intercom.client import Client
 from datasources.connectors.intercom.connector import Intercom
 from datasources.ingestion.extract import Extractor
@@ -124,6 +125,22 @@ def test_articles_lie_below_their_collections(place: Place) -> None:
     assert nodes["collection:22"].parent == "collection:21"
     assert nodes["article:33"].parent == "collection:none"
     assert nodes["article:31"].author == "Ann Kaur"
+
+
+def test_an_article_is_found_by_its_name_with_what_it_lies_in(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [node.external_id for node in place.connector().find("my BILLS")]
+    assert found[-1].startswith("article:")
+    assert found[0].startswith("collection:")
+    assert len(found) == len(set(found))
+    monkeypatch.setattr(connector, "_MANY_ARTICLES", 1)
+    assert not list(place.connector().find("my BILLS"))
+
+
+def test_articles_are_counted_for_what_is_chosen(place: Place) -> None:
+    whole = place.connector().estimate(ALL).documents or 0
+    assert (place.connector().estimate([Chosen("collection:22")]).documents or 0) < whole
+    told = Seen().run(place.connector(), [Chosen("collection:22")])
+    assert place.connector().estimate([Chosen("collection:22")]).documents == len(told.documents())
 
 
 def test_drafts_are_skipped_by_name(place: Place) -> None:
