@@ -18,7 +18,7 @@ from assistants.errors import Refused
 from gallery import admin_adoption as admin_adoption
 from gallery.forms import label_of
 from gallery.marketplace import approving
-from gallery.marketplace.blueprint import Blueprint, of_version
+from gallery.marketplace.blueprint import DEPARTMENTS, Blueprint, of_version
 from gallery.marketplace.installing import as_version
 from gallery.models import Template
 from portal.admin.base import GovernAdmin
@@ -92,7 +92,7 @@ class TemplateAdmin(GovernAdmin):
     """What the workspace made; what waits comes first. Operators also see what comes with the product."""
 
     section, label, icon, weight = "Assistants", "Templates", "library_books", 75
-    list_display = ("name", "department", "state", "remarks", "installs", "offered_by", "updated")
+    list_display = ("name", "for_department", "state", "remarks", "installs", "offered_by", "updated")
     list_filter = (WaitsFilter, "state", "featured")
     search_fields = ("slug", "latest__name", "offered__name")
     list_select_related = ("latest", "offered", "offered_by", "workspace")
@@ -123,6 +123,10 @@ class TemplateAdmin(GovernAdmin):
     @admin.display(ordering="latest__name")
     def name(self, row: Template) -> str:
         return _name(row)
+
+    @admin.display(description="department", ordering="department")
+    def for_department(self, row: Template) -> str:
+        return DEPARTMENTS.get(row.department, row.department)
 
     @admin.display(description="to know", empty_value="")
     def remarks(self, row: Template) -> str:

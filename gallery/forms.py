@@ -96,11 +96,11 @@ def _posted(data: Mapping[str, Any]) -> list[Slot]:
 
 
 def _completed(slots: list[Slot], data: Mapping[str, Any]) -> list[Slot]:
-    """With a slot for each place in the texts that none fills yet, to be described."""
-    out = list(slots)
-    for kind, what in places(
-        "\n".join(str(data[name]) for name in ("name", "description", "instructions", "starters"))
-    ):
+    """With a slot for each place in the texts that none fills yet, to be described; without words that no text has any more."""
+    texts = "\n".join(str(data[name]) for name in ("name", "description", "instructions", "starters"))
+    found = list(places(texts))
+    out = [slot for slot in slots if slot.kind != TEXT or (TEXT, slot.name) in found]
+    for kind, what in found:
         if (
             kind == KNOWLEDGE
             and what

@@ -57,7 +57,8 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if is_api(request):
         return problem_response(request, 403, "permission_denied", str(exception or "This is not for your role."))
-    return error_page(request, "Not for your role", str(exception or ""), status=403)
+    detail = str(exception or "") or "This page takes another role than yours."
+    return error_page(request, "Not for your role", detail, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

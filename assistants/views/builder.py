@@ -128,6 +128,8 @@ def _opened(request: WorkspaceRequest, assistant: Assistant) -> HttpResponse:
     number = int(older) if older.isdecimal() and len(older) < 7 else 0
     version = get_object_or_404(assistant.versions.select_related("credential", "picture"), number=number)
     form = AssistantForm.for_version(request.membership, assistant, version)
+    if version.pk == assistant.latest_id:
+        return builder_page(request, form, assistant)
     note = (
         f"This is version {number}, to look at and to try. Nothing has changed; saving it makes it the newest version."
     )

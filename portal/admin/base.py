@@ -175,7 +175,9 @@ class GovernAdmin(DeedsMixin, ModelAdmin):
         if not change and self.to_workspace == "workspace":
             row.workspace = request.workspace  # type: ignore[attr-defined]
         saved = self.save_row(request, row, form.cleaned_data, change=change)
-        obj.pk = saved.pk
+        # What is said afterwards names the row as the verb made it, not as the form had it.
+        for field in obj._meta.concrete_fields:
+            setattr(obj, field.attname, getattr(saved, field.attname))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The verb has done it."""

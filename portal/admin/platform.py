@@ -6,11 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 
 from portal.admin.base import GovernAdmin
 from portal.admin.site import site
-from portal.models import User, Workspace
+from portal.models import Membership, User, Workspace
 
 
 @admin.register(Workspace, site=site)
@@ -44,3 +45,14 @@ class UserAdmin(GovernAdmin):
     fields = ("email", "name", "is_active", "is_superuser", "date_joined", "last_login")
     readonly_fields = fields
     ordering = ("email",)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Names of people lead here. Who governs one workspace sees them as its members."""
+        if request.user.is_superuser:
+            return super().change_view(request, object_id, form_url, extra_context)
+        workspace: Workspace = request.workspace  # type: ignore[attr-defined]
+        person = int(object_id) if object_id.isdecimal() and len(object_id) < 19 else 0
+        found = get_object_or_404(Membership, workspace=workspace, user=person)
+        return redirect("admin:portal_membership_change", found.pk)

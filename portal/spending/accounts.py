@@ -199,7 +199,7 @@ def whose_is(budget: Budget) -> str:
 def amount(budget: Budget, number: Decimal) -> str:
     """``12 000 tokens`` or ``3.20 USD``; money is rounded to cents where it has some."""
     if budget.unit == Budget.Unit.TOKENS:
-        return f"{int(number):,}".replace(",", "\u202f") + " tokens"
+        return f"{int(number):,}".replace(",", "\u202f") + (" token" if int(number) == 1 else " tokens")
     return money(number, budget.workspace.currency)
 
 

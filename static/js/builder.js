@@ -38,6 +38,9 @@ document.addEventListener("keydown", (event) => {
 // The picker fills its input once it has woken up.
 setTimeout(() => { if (!("dirty" in form.dataset)) saved = picture(); showDirty(); }, 0);
 
+// After a refused save, to the first field that is to be put right.
+if (!form.contains(document.activeElement)) find(".has-errors :is(.input, input, textarea, select):not([type=hidden])", form)?.focus();
+
 // ---- Handle -------------------------------------------------------------------------------------------------------
 
 const words = find("[data-handle-state]");

@@ -129,6 +129,9 @@ def test_its_page_and_its_endpoint_are_for_owners_and_admins(cast, client, crowd
     client.force_login(cast.builder.user)
     html = client.get(f"{PAGE}?days=7").content.decode()
     assert "&lt;b&gt;No" in html
+    rare = factories.node(factories.source(cast.workspace, name="Rare"), "rare.md", text="For one person alone.")
+    ask(crowd[0], helper, cites=rare)
+    assert "1 cited, each for fewer than three people" in client.get(PAGE).content.decode()
     assert "<table>" in html
     assert PAGE in client.get("/w/acme/assistants/helper/").content.decode()
     body = Caller(cast.builder).get("assistants/helper/insight/", days=7).json()

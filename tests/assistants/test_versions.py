@@ -320,6 +320,9 @@ def test_an_old_version_is_tried_without_changing_anything_and_brought_back(clie
     assert "data-dirty" in html
     assert leave.versions.count() == 3
     assert client.get(url, {"version": 9}).status_code == 404
+    newest = client.get(url, {"version": 3}).content.decode()
+    assert "data-dirty" not in newest  # that is what the form has anyway
+    assert "saving it makes it the newest" not in newest
 
     edit(client, do="roll_back", version=str(leave.versions.get(number=2).pk))
     newest = leave.versions.first()

@@ -171,6 +171,15 @@ def install(bo: Page) -> None:
 
 def try_and_publish(bo: Page, look) -> None:
     bo.goto("/w/demo/assistants/guide-finder/edit/")
+    instructions = bo.locator("[name=instructions]")
+    before = instructions.input_value()
+    instructions.fill("Answer {{reader.nome}}.")
+    bo.get_by_role("button", name="Save", exact=True).click()
+    expect(bo.get_by_text("1 to put right below")).to_be_visible()
+    expect(instructions).to_be_focused()
+    instructions.fill(before)
+    bo.get_by_role("button", name="Save", exact=True).click()
+    expect(bo.get_by_text("1 to put right below")).to_be_hidden()
     trial = bo.locator("[data-trial]")
     trial.locator("textarea").fill(QUESTION)
     trial.locator("textarea").press("Enter")

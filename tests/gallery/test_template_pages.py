@@ -227,12 +227,13 @@ def test_offering_asks_and_the_admin_decides(client, cast, own):
     assert 'name="slot-name" value="team"' in html
     assert 'value="your wiki"' in html
     slots = {
-        "slot-name": ["team", "knowledge_2"],
-        "slot-kind": ["text", "knowledge"],
-        "slot-label": ["Your team", "your wiki"],
-        "slot-help": ["", "Any wiki"],
-        "slot-example": ["North", ""],
+        "slot-name": ["team", "knowledge_2", "contact"],
+        "slot-kind": ["text", "knowledge", "text"],
+        "slot-label": ["Your team", "your wiki", "Whom to ask"],
+        "slot-help": ["", "Any wiki", ""],
+        "slot-example": ["North", "", ""],
     }
+    assert "Whom to ask" not in client.post(url, texts | slots).content.decode()  # none of the texts has it
     refused = client.post(url, texts | slots | {"do": "offer"})
     assert refused.status_code == 422
     assert "1 thing may belong to your company alone" in refused.content.decode()
@@ -240,6 +241,7 @@ def test_offering_asks_and_the_admin_decides(client, cast, own):
         url, texts | slots | {"do": "offer", "instructions": texts["instructions"].replace("Max Member", "them")}
     )
     made = Template.objects.get()
+    assert [slot["name"] for slot in made.offered.slots] == ["team", "knowledge_2"]
     assert done.url == page("template", made.pk)
     assert "waits for an admin" in client.get(done.url).content.decode()
 
@@ -253,7 +255,12 @@ def test_offering_asks_and_the_admin_decides(client, cast, own):
     client.post(decide, {"do": "feature"})
     made.refresh_from_db()
     assert (made.state, made.featured, made.comment) == ("workspace", True, "Good.")
-    assert "featured" in client.get("/w/acme/govern/gallery/template/").content.decode()
+    listed = client.get("/w/acme/govern/gallery/template/").content.decode()
+    assert "featured" in listed
+    assert ">Sales<" in re.sub(r"\s*([<>])\s*", r"\1", listed)  # as the marketplace calls it
+    shown = client.get(page("template", made.pk)).content.decode()
+    assert "Govern it" in shown
+    assert "Decide about it" not in shown  # nothing waits
     client.force_login(cast.member.user)
     assert "Featured" in client.get(page("templates")).content.decode()
     assert client.get(page("template_offer", "deals")).status_code == 404
@@ -277,12 +284,15 @@ def test_an_assistants_page_tells_of_its_template_and_of_a_newer_one(client, cas
     shown = page("assistant", made.handle)
     assert "Made from the template" in client.get(shown).content.decode()
     version = brief.latest
-    version.pk, version.number, version.description = None, 2, "Two lines."
+    version.pk, version.number, version.description, version.note = None, 2, "Two lines.", "Says more"
     version._state.adding = True
     version.save()
     Template.objects.filter(pk=brief.pk).update(latest=version)
-    assert "Its template has a newer version." in client.get(shown).content.decode()
+    told = client.get(shown).content.decode()
+    assert "Its template has a newer version." in told
+    assert "“Says more”. What you changed yourself stays" in told
     url = page("template_update", made.handle)
+    assert "What is new: “Says more”. Ticked is" in client.get(url).content.decode()
     assert "<ins>Two lines.</ins>" in client.get(url).content.decode()
     assert client.post(url, {"do": "take", "take": ["description"]}).url == shown
     made.refresh_from_db()

@@ -24,11 +24,13 @@ from gallery.models import Installation, Template
 from portal import plain_yaml
 from portal.models import Budget, Credential, Membership, Notice, UsageRecord
 from portal.providers.errors import ProviderError
+from portal.providers.local import LocalEmbedder
 from portal.spending.budgets import create_budget
 from tests import factories
 from tests.embedders import WordsEmbedder
 
 FILES = sorted(built_in.FOLDER.glob("*.yaml"))
+GUIDE = Path(__file__).parents[2] / "docs" / "user-guide"
 
 
 def blueprint_of(path: Path) -> blueprints.Blueprint:
@@ -100,6 +102,18 @@ def test_what_means_the_same_is_found_after_what_has_the_words(cast, folder, mon
     monkeypatch.setattr(reading, "embedder_for", away)
     assert found(said) == ["people-policies"]
     assert found("account brief") == ["sales-account-brief"]
+
+
+def test_other_words_find_what_the_guide_says_they_find(cast, tmp_path, monkeypatch, minilm_cache):
+    for name in ("finance-expenses", "people-policies", "people-onboarding", "legal-privacy", "support-escalations"):
+        shutil.copy(built_in.FOLDER / f"{name}.yaml", tmp_path)
+    built_in.sync(tmp_path)
+    local = LocalEmbedder(minilm_cache)
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: local)
+    remembering.forget_all()
+    found = Template.objects.filter(pk__in=meaning.alike(cast.member, "hotel bill"))
+    assert [row.slug for row in found] == ["finance-expenses"]
+    assert '"hotel bill" finds what says travel and expenses' in (GUIDE / "templates.md").read_text()
 
 
 def test_nobody_waits_for_what_many_templates_mean(cast, monkeypatch):

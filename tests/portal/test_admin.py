@@ -127,8 +127,17 @@ def test_an_operator_sees_all_of_them_and_nobody_else_learns_of_that_page(cast, 
     assert operator.get(at(cast, "portal/membership/")).status_code == 200
     operator.force_login(cast.admin.user)
     assert operator.get("/govern/").status_code == 404
+    assert "This page takes another role than yours." in operator.get(at(cast, "portal/user/")).content.decode()
     assert operator.get(at(cast, "portal/user/")).status_code == 403
     assert operator.get(at(cast, "portal/workspace/")).status_code == 403
+
+
+def test_the_name_of_a_person_leads_an_admin_to_the_member(cast, admin):
+    """Not to the account, which is the operators' to see."""
+    went = admin.get(at(cast, f"portal/user/{cast.builder.user.pk}/change/"))
+    assert went.url == at(cast, f"portal/membership/{cast.builder.pk}/change/")
+    for nobody in (cast.outsider.user.pk, "x", 10**30):
+        assert admin.get(at(cast, f"portal/user/{nobody}/change/")).status_code == 404
 
 
 def test_the_operators_first_page_counts_over_all_and_draws_nothing(cast, operator):

@@ -18,7 +18,7 @@ from portal import usage
 from portal.models import AuditEvent, Budget, Credential, Hold, Role, Spending, UsageRecord
 from portal.providers.types import Usage
 from portal.spending import budgets, holding, offers, prices, standing
-from portal.spending.accounts import Account, OverBudget
+from portal.spending.accounts import Account, OverBudget, amount, left_of
 from tests import factories
 from tests.callers import Caller
 
@@ -341,6 +341,12 @@ def test_whom_to_ask_is_said_long_before_the_end_and_asked_once_for_all(cast, cl
     assert {one["ask"] for one in mine} == {"Ask Bea Builder for more.", "Ask Ada Admin for more."}
 
 
+def test_one_token_is_not_several(cast):
+    row = budget(cast, 1)
+    assert (amount(row, Decimal(1)), amount(row, Decimal(0))) == ("1 token", "0 tokens")
+    assert left_of(row, Decimal(1)) == "1 of 1 token"
+
+
 def test_admins_set_budgets_prices_and_offers_in_the_admin(cast, key, client):
     client.force_login(cast.admin.user)
     base = "/w/acme/govern/portal"
@@ -353,7 +359,8 @@ def test_admins_set_budgets_prices_and_offers_in_the_admin(cast, key, client):
         "ask": "",
     }
     assert "Nobody here has the address" in client.post(f"{base}/budget/add/", given).content.decode()
-    assert client.post(f"{base}/budget/add/", given | {"who": "MEMBER@acme.example"}).status_code == 302
+    added = client.post(f"{base}/budget/add/", given | {"who": "MEMBER@acme.example"}, follow=True).content.decode()
+    assert ">Max Member, a day</a>” was added" in added
     row = Budget.objects.get()
     assert (row.user, row.limit, row.period) == (cast.member.user, 50, "day")
     client.post(f"{base}/budget/{row.pk}/change/", {"limit": "80", "ask": "builder@acme.example"})
