@@ -100,11 +100,6 @@ class ConnectionForm:
         return bool(self.where["base_url"].value() or self.where["base_url"].errors)
 
     @property
-    def secret(self) -> bool:
-        """Whether anything is asked for that is kept encrypted."""
-        return any(setting.secret for way in self.about.auths for setting in way.fields)
-
-    @property
     def key(self) -> Credential | None:
         return self.keys.get(str(self.where["credential"].value() or ""))
 

@@ -114,5 +114,10 @@ class About:
     choice_in_cursor: bool = False
     unit: str = "documents"
 
+    @property
+    def asks_secret(self) -> bool:
+        """Whether anything is asked for that is kept encrypted."""
+        return any(setting.secret for way in self.auths for setting in way.fields)
+
     def auth(self, name: str) -> Auth | None:
         return next((auth for auth in self.auths if auth.name == name), None)

@@ -60,7 +60,7 @@ def data_new(request: WorkspaceRequest) -> HttpResponse:
 
 
 def _connection_form(request: WorkspaceRequest, about: About, source: DataSource | None) -> ConnectionForm:
-    keys = connecting.usable_credentials(request.membership, about.kind) if about.auths else ()
+    keys = connecting.usable_credentials(request.membership, about.kind) if about.asks_secret else ()
     others = [key for key in keys if source is None or key.pk != source.credential_id]
     return ConnectionForm(about, request.POST if request.method == "POST" else None, source=source, keys=others)
 

@@ -227,6 +227,9 @@ def test_an_export_that_was_handed_over_can_be_taken_out_again(as_):
     DataSource.objects.update(state=DataSource.State.OK)
     there = client.get(url("data_source", source.pk)).content.decode()
     assert "1 file handed over" in there
+    # There is no key to it, and so none to take for another export.
+    assert "Connect anew" not in client.get(url("data_source_settings", source.pk)).content.decode()
+    assert "Connect with" not in client.get(url("data_new") + "?kind=notion_export").content.decode()
     assert f"{out}?path=export.zip" in there
     assert client.post(out, {"path": "export.zip"})["Location"] == url("data_source", source.pk)
 

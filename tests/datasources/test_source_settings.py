@@ -212,3 +212,11 @@ def test_others_export_nothing(cast, as_, full):
     Grant.objects.update(space=room)
     assert as_("member").get(url("data_source_export", full.pk)).status_code == 404
     assert DataSource.objects.exists()
+
+
+def test_a_web_site_that_has_moved_gets_another_address(cast, as_):
+    source = factories.source(
+        cast.workspace, name="Docs", kind="website", config={"base_url": "https://docs.acme.example"}
+    )
+    shown = as_("admin").get(url("data_source_settings", source.pk)).content.decode()
+    assert url("data_connect", source.pk) in shown
