@@ -102,8 +102,10 @@ def _paths_at(client: Client, repo: Repo, when: str) -> set[str]:
     )
     if not found:
         return set()
-    tree = client.get(f"/repositories/{repo.id}/git/trees/{found[0]['commit']['tree']['sha']}", {"recursive": "1"})
-    return {entry.path for entry in _told(tree, "") if entry.sort == "blob"}
+    sha = found[0]["commit"]["tree"]["sha"]
+    tree = client.get(f"/repositories/{repo.id}/git/trees/{sha}", {"recursive": "1"})
+    whole = _walked(client, repo, sha, "") if tree.get("truncated") else _told(tree, "")
+    return {entry.path for entry in whole if entry.sort == "blob"}
 
 
 def _walked(client: Client, repo: Repo, sha: str, above: str) -> Iterator[Entry]:

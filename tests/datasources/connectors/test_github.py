@@ -204,14 +204,16 @@ def test_a_day_from_which_on_leaves_older_threads_out(place: Place) -> None:
     assert "file:101:README.md" in found
 
 
-def test_what_was_added_later_stays_out_where_it_is_not_wanted(place: Place) -> None:
+@pytest.mark.parametrize("truncated", [False, True])
+def test_what_was_added_later_stays_out_where_it_is_not_wanted(place: Place, truncated: bool) -> None:
+    place.server.truncate_trees = truncated
     place.handbook.history = [(datetime(2026, 3, 3, tzinfo=UTC), dict(place.handbook.files))]
     line = Chosen("repo:101", future=False, options={"chosen_at": datetime.now(UTC).isoformat()})
     time.sleep(1.1)
     added = {place.add(), IssuePlace.add(place)}
     found = Seen().run(place.connector(), [line]).documents()
     assert not added & found
-    assert {"file:101:README.md", "issue:101:1"} <= found
+    assert {"file:101:README.md", "file:101:docs/leave.md", "issue:101:1"} <= found
 
 
 def test_what_people_did_not_write_is_skipped_with_the_reason(place: Place) -> None:
