@@ -63,7 +63,9 @@ def health(source: DataSource, run: SyncRun | None, failed: int = 0, documents: 
     if source.last_synced is None:
         return Health(_not_begun(source), "quiet")
     if source.state_detail:
-        return Health(f"Last sync: {source.state_detail}", "warn", source.last_synced)
+        # The moment is of the last one that came to its end, which may be another.
+        told = f"Last sync: {source.state_detail.rstrip('.')}. Last read through"
+        return Health(told, "warn", source.last_synced)
     if failed:
         return Health(f"Up to date, except {number(failed)} that could not be read", "warn", source.last_synced)
     return Health("Up to date", "ok", source.last_synced)

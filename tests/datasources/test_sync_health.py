@@ -183,7 +183,7 @@ def test_a_source_whose_first_sync_was_stopped_says_so_once_something_is_in(sour
 
 def test_what_a_run_could_not_do_is_shown_with_the_source(source):
     source.last_synced, source.state, source.state_detail = timezone.now(), "ok", "A group could not be read."
-    assert health(source, None).words == "Last sync: A group could not be read."
+    assert health(source, None).words == "Last sync: A group could not be read. Last read through"
 
 
 def test_freshness_is_on_the_list_the_page_and_in_the_api(source, cast, client):
