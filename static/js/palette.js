@@ -6,6 +6,7 @@ if (dialog) {
   const list = dialog.querySelector("[role=listbox]");
   let latest = 0;
   let timer = 0;
+  let shown = null; // what the list was found for
 
   const options = () => [...list.querySelectorAll("[role=option]")];
   const select = (option) => {
@@ -24,11 +25,22 @@ if (dialog) {
 
   async function find() {
     const mine = ++latest;
-    const response = await fetch(`${dialog.dataset.url}?q=${encodeURIComponent(input.value)}`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    const asked = input.value;
+    const response = await fetch(`${dialog.dataset.url}?q=${encodeURIComponent(asked)}`, { headers: { "HX-Request": "true" } }).catch(() => null);
     if (mine !== latest) return;
     if (!response?.ok) { list.textContent = "Atrium does not answer. Try again."; return; }
-    list.innerHTML = await response.text();
+    const found = await response.text();
+    if (mine !== latest) return;
+    list.innerHTML = found;
+    shown = asked;
     select(options()[0]);
+  }
+
+  /** Whoever types faster than the list comes means what they typed, not what still stands there. */
+  async function enter() {
+    if (shown !== input.value) { clearTimeout(timer); await find(); }
+    const option = options().find((one) => one.getAttribute("aria-selected") === "true");
+    if (option && shown === input.value) take(option);
   }
 
   document.addEventListener("keydown", (event) => {
@@ -36,6 +48,7 @@ if (dialog) {
       event.preventDefault();
       if (dialog.open) { dialog.close(); return; }
       input.value = "";
+      shown = null;
       dialog.showModal();
       find();
     }
@@ -47,9 +60,9 @@ if (dialog) {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (all.length) select(all.at((here + (event.key === "ArrowDown" ? 1 : -1)) % all.length));
-    } else if (event.key === "Enter" && all[here]) {
+    } else if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
-      take(all[here]);
+      enter();
     }
   });
   list.addEventListener("click", (event) => {

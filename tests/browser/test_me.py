@@ -120,7 +120,7 @@ def test_a_picture_and_a_language_are_chosen(portal: Portal, admin: BrowserConte
     page.get_by_role("button", name="Use this picture").click()
     shown = page.locator("#rail .avatar img")
     expect(shown).to_be_visible()
-    assert shown.evaluate("image => image.complete && image.naturalWidth") == 256
+    assert shown.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 256
     page.get_by_label("Answer me in").select_option("Deutsch")
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_label("Answer me in")).to_have_value("de")
