@@ -47,6 +47,8 @@ _LEAD = re.compile(r"[ \t]*(?:>[ \t]?|[-+*][ \t]+|\d{1,9}[.)][ \t]+|#{1,6}[ \t]+
 # Lines that are nothing but syntax: rules, fences, underlines of headings and tables.
 _SYNTAX_LINE = re.compile(r"^[ \t>]*(?:(?:[-=*_][ \t]*){3,}|[-=]+[ \t]*|`{3,}.*|~{3,}.*|\|?[ \t:|-]*-[ \t:|-]*)$")
 _HTML_PIECE = re.compile(r"""<(?:"[^"]*"|'[^']*'|[^>"'])*>|[^<]+""")
+_BOX = re.compile(r"\[([ xX])\](?=[ \t])")
+_PLAIN_ITEM = ["paragraph_open", "inline"]
 _MARK, _FIRST_MARK = "<mark>", '<mark id="passage" tabindex="-1">'
 _PRIVATE = range(0xF0000, 0xF0400)
 
@@ -248,7 +250,7 @@ def _markdown() -> MarkdownIt:
 
 
 def _adapt(state: Any) -> None:
-    """Headings go one level down and get ids."""
+    """Headings go one level down and get ids; boxes of a list of tasks are drawn."""
     seen: dict[str, int] = {}
     tokens: list[Token] = state.tokens
     for place, token in enumerate(tokens):
@@ -259,6 +261,10 @@ def _adapt(state: Any) -> None:
             slug = slugify(words) or "part"
             seen[slug] = seen.get(slug, 0) + 1
             token.attrSet("id", f"s-{slug}" if seen[slug] == 1 else f"s-{slug}-{seen[slug] - 1}")
+        if token.type == "list_item_open" and [one.type for one in tokens[place + 1 : place + 3]] == _PLAIN_ITEM:
+            first = (tokens[place + 2].children or [token])[0]
+            if box := _BOX.match(first.content):
+                first.content = ("☐" if box[1] == " " else "☑") + first.content[3:]
 
 
 def _link_open(self: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:

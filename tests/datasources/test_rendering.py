@@ -54,6 +54,16 @@ def test_links_to_the_outside_tell_it_nothing():
     assert 'rel="noopener noreferrer nofollow"' in html
 
 
+def test_boxes_of_tasks_are_drawn_and_what_is_behind_them_is_marked():
+    text = "- [x] Ask your lead\n- [ ] Tell the crew\n- plain [x] words\n\n[x] no list"
+    html = render(text, [around(text, "Tell the crew")])
+    assert "<li>☑ Ask your lead</li>" in unmarked(html)
+    assert "<li>☐ Tell the crew</li>" in unmarked(html)
+    assert "plain [x] words" in html
+    assert "<p>[x] no list</p>" in html
+    assert marked(html) == "Tell the crew"
+
+
 def test_a_picture_leaves_its_words():
     assert "[Picture: the plan]" in render("![the plan](https://example.com/a.png)")
 
