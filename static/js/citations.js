@@ -69,7 +69,7 @@ export function sourceRow(source) {
   number.setAttribute("aria-hidden", "true");
   if (source.withheld || source.gone) {
     number.dataset.withheld = "";
-    const why = source.gone ? "The document was deleted since." : "You may not read where this comes from.";
+    const why = source.gone ? "The document is no longer in Atrium." : "You may not read where this comes from.";
     row.append(element("p", "source-title", number, element("span", "faint", source.gone ? "Gone" : "Withheld")), element("p", "small faint", why));
     return row;
   }

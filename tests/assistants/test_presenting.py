@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 
 from assistants import conversations, following
@@ -131,6 +132,10 @@ def test_a_document_that_was_unticked_is_gone_before_a_worker_comes(cast, quoted
     mine = shown(cast.builder, answer)
     assert [(s.gone, s.title, s.snippet, s.text) for s in mine.sources] == [(True, "", "", "")] * 2
     assert shown(cast.member, answer).sources[1].withheld
+    # It may be at its source as ever: it was only taken out here.
+    panel = render_to_string("assistants/_source.html", {"source": mine.sources[0]})
+    assert "no longer in Atrium" in panel
+    assert "deleted" not in panel
 
 
 def test_many_answers_cost_no_more_queries_than_one(cast, quoted, django_assert_max_num_queries):
