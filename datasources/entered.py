@@ -97,7 +97,7 @@ def read_entered(
 
 def _address(told: About, typed: Any) -> str:
     try:
-        address = entering.checked_address(str(typed))
+        address = entering.checked_address(str(typed), of_page=told.of_page)
     except ValidationError as error:
         raise ValidationError({"base_url": error.messages}) from error
     if told.asks_address and not address:

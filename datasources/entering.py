@@ -24,9 +24,14 @@ class SecretArea(forms.Textarea):
         return ""
 
 
-def checked_address(address: str) -> str:
-    """As it is kept: without a slash at its end, and allowed by the operator. Raises ValidationError."""
-    address = address.strip().rstrip("/")
+def checked_address(address: str, *, of_page: bool = False) -> str:
+    """As it is kept: without a slash at its end, and allowed by the operator. Raises ValidationError.
+
+    ``of_page``: a slash at the end stays, because it may lead to another page.
+    """
+    address = address.strip()
+    if not of_page or address.rstrip("/").count("/") < 3:
+        address = address.rstrip("/")
     if address:
         try:
             net.network().check(address)
@@ -36,8 +41,12 @@ def checked_address(address: str) -> str:
 
 
 class AddressField(forms.CharField):
+    def __init__(self, *, of_page: bool = False, **options: Any) -> None:
+        self.of_page = of_page
+        super().__init__(**options)
+
     def clean(self, value: Any) -> str:
-        return checked_address(str(super().clean(value)))
+        return checked_address(str(super().clean(value)), of_page=self.of_page)
 
 
 class LinesField(forms.CharField):

@@ -27,7 +27,7 @@ ANOTHER = ""
 class WhereForm(forms.Form):
     """The address, how to prove who one is, and keys that are there already."""
 
-    base_url = AddressField(required=False, max_length=500, label="Address")
+    base_url = AddressField(of_page=True, required=False, max_length=500, label="Address")
     auth = forms.ChoiceField(required=False, widget=forms.RadioSelect, label="How to connect")
     credential = forms.ChoiceField(required=False, label="Key")
 

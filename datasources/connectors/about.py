@@ -89,6 +89,7 @@ class About:
 
     ``asks_address``: the address has to be entered (a server of the company's own); else it may be, behind "More".
     ``address``: which one that is, in a sentence; without it, ``base_url`` is named.
+    ``of_page``: it is that of a page, so that a slash at its end counts.
     ``settings``: of the source, besides its address. ``options``: asked for at a ticked node (a date from, JQL, globs).
     ``schedules``: what makes sense to offer; empty where nothing has to be looked for. ``mirrors``: can mirror who may read.
     ``tree``: whether there is something to choose from before the first sync. ``files``: people hand its files over, such as
@@ -104,6 +105,7 @@ class About:
     base_url: str = ""
     asks_address: bool = False
     address: str = ""
+    of_page: bool = False
     settings: tuple[Setting, ...] = ()
     options: tuple[Setting, ...] = ()
     schedules: tuple[str, ...] = ("off", "15min", "hourly", "daily")

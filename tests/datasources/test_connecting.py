@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from datasources import connecting, offering, sources
 from datasources.connectors.base import Chosen, ConnectorError, Estimate
+from datasources.connectors.registry import CONNECTORS
+from datasources.forms import ConnectionForm
 from datasources.models import DataSource, Level, Node, Selection, node_id
 from datasources.oauth import secret_of
 from portal.models import AuditEvent, Credential, Space
@@ -78,8 +80,6 @@ def test_every_kind_is_offered_with_its_words(as_):
 
 
 def test_the_form_of_every_kind_asks_for_what_its_connector_says(as_):
-    from datasources.connectors.registry import CONNECTORS
-
     client = as_("builder")
     for about in CONNECTORS.values():
         shown = client.get(url("data_new") + f"?kind={about.kind}").content.decode()
@@ -177,6 +177,21 @@ def test_a_folder_that_may_not_be_read_is_told_and_begins_nothing(as_, folder_ro
     test = client.post(url("data_test", "folder"), {"s-path": str(folder_root)}).content.decode()
     assert 'data-tone="ok"' in test
     assert "Enter this: Folder" in client.post(url("data_new") + "?kind=folder", {}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "kept"),
+    [
+        ("website", "https://docs.acme.example/handbook/", "https://docs.acme.example/handbook/"),
+        ("website", "https://docs.acme.example/", "https://docs.acme.example"),
+        ("jira", "https://jira.acme.example/tracker/", "https://jira.acme.example/tracker"),
+    ],
+)
+def test_a_slash_at_the_end_counts_where_the_address_is_that_of_a_page(kind, typed, kept):
+    key = {"auth": "token", "token-email": "a@b.example", "token-token": "t0ken-0123"} if kind == "jira" else {}
+    form = ConnectionForm(CONNECTORS[kind], {"base_url": typed, "s-scope": "below", "s-sitemap": "also", **key})
+    assert form.is_valid()
+    assert form.entered.config["base_url"] == kept
 
 
 def test_uploads_take_one_step(cast, as_):

@@ -8,6 +8,7 @@ ABOUT = About(
     icon="globe-alt",
     words="Pages, PDFs and office files of a site, from a start address on.",
     asks_address=True,
+    of_page=True,
     address="Of the page to begin with, such as https://docs.acme.com/.",
     settings=(
         Setting(
