@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import structlog
 from cryptography.fernet import InvalidToken
@@ -59,6 +60,12 @@ def hook_of(source: DataSource) -> Hook | None:
     if help_ is None or not source.hook_token:
         return None
     return _hook(source, help_, secret_of(source) if help_.signed_with == "sent" else "")
+
+
+def only_here() -> str:
+    """Atrium's own address where it leads to this machine alone, so that no vendor elsewhere can call it; else empty."""
+    host = urlsplit(settings.BASE_URL).hostname or ""
+    return settings.BASE_URL if host in ("localhost", "::1") or host.startswith("127.") else ""
 
 
 def has_secret(source: DataSource) -> bool:

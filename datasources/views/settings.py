@@ -72,6 +72,7 @@ def _settings(
         "hook_help": hooks.help_of(source),
         "hook": hooks.hook_of(source),
         "hook_has_secret": hooks.has_secret(source),
+        "only_here": hooks.only_here(),
         **more,
     }
     return page(request, "datasources/settings.html", context, partial="settings", status=422 if failed else 200)

@@ -102,6 +102,15 @@ def test_a_webhook_is_opened_and_closed(as_, slack):
     assert slack.hook_token == ""
 
 
+@pytest.mark.parametrize(
+    ("own", "told"), [("http://localhost:8000", True), ("http://127.0.0.2", True), ("https://atrium.acme.com", False)]
+)
+def test_that_no_vendor_can_call_this_machine_is_told_before_one_sets_it_up(as_, slack, settings, own, told):
+    settings.BASE_URL = own
+    shown = as_("builder").get(url("data_source_settings", slack.pk)).content.decode()
+    assert ("Slack can’t call it from elsewhere" in shown) is told
+
+
 def test_a_member_changes_no_webhook(as_, slack):
     assert as_("member").post(url("data_source_webhook", slack.pk), {"action": "open"}).status_code == 403
 
