@@ -205,6 +205,7 @@ DEEDS = (
         _is_offered,
         lambda row: [f"{row}: it takes the place of the space’s default, if there is one."],
         _ask("Which space?", "It has to be vetted, or to read only what people of that space may read.", _spaces_here),
+        loses=False,
     ),
     Deed(
         "no_default",
@@ -220,6 +221,7 @@ DEEDS = (
         _is_offered,
         _owners,
         _ask("Who owns it, too? (e-mail address)", "They are told, and can change it.", _addresses_here),
+        loses=False,
     ),
     Deed(
         "remove_owner",
@@ -244,6 +246,7 @@ DEEDS = (
         _may_change,
         _stands,
         _ask("Its stage", "alpha, beta or stable.", _stages),
+        loses=False,
     ),
     Deed(
         "show_instructions",
@@ -264,6 +267,7 @@ DEEDS = (
         _has_earlier,
         _runs,
         _ask("Which version?", "Its number. Nothing is lost: it becomes the newest version.", _versions),
+        loses=False,
     ),
     Deed(
         "hide",

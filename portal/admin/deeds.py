@@ -38,8 +38,8 @@ class Ask:
 class Deed:
     """``run(row, by)`` calls a verb and may return a sentence on the outcome; ``applies`` hides it where it makes no sense.
 
-    ``warning(row)`` tells what will be lost, line by line; then the deed asks first. With ``asks``, ``run`` gets what was
-    answered as a third argument.
+    ``warning(row)`` tells what will be lost, line by line, or, without ``loses``, only how it stands; then the deed asks first.
+    With ``asks``, ``run`` gets what was answered as a third argument.
     """
 
     name: str
@@ -48,6 +48,12 @@ class Deed:
     applies: Callable[[Any], bool] = _always
     warning: Callable[[Any], Sequence[str]] | None = None
     asks: Ask | None = None
+    loses: bool = True
+
+    @property
+    def asks_first(self) -> bool:
+        """For templates, which would call ``warning``."""
+        return self.warning is not None
 
 
 class DeedsMixin:

@@ -39,7 +39,11 @@ document.addEventListener("keydown", (event) => {
 setTimeout(() => { if (!("dirty" in form.dataset)) saved = picture(); showDirty(); }, 0);
 
 // After a refused save, to the first field that is to be put right.
-if (!form.contains(document.activeElement)) find(".has-errors :is(.input, input, textarea, select):not([type=hidden])", form)?.focus();
+const wrong = find(".has-errors :is(input, textarea, select):not([type=hidden])", form);
+if (wrong) {
+  wrong.focus({ preventScroll: true });
+  wrong.closest(".has-errors").scrollIntoView({ block: "center" });
+}
 
 // ---- Handle -------------------------------------------------------------------------------------------------------
 

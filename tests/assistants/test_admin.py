@@ -171,6 +171,16 @@ def test_of_conversations_only_who_and_when_is_shown(cast, admin, helper):
     assert admin.get(f"{BASE}conversation/?title__startswith=My").status_code == 400
 
 
+def test_only_what_loses_something_is_red(admin, helper):
+    page = " ".join(admin.get(f"{BASE}assistant/{helper.pk}/change/").content.decode().split())
+    for deed, loses in (("archive", True), ("stage", False)):
+        address = f"{BASE}assistant/{helper.pk}/do/{deed}/"
+        button = page.partition(f'<form method="get" action="{address}">')[2].partition("</form>")[0]  # it asks first
+        assert ("data-loses" in button, "csrfmiddlewaretoken" in button) == (loses, False)
+        asked = admin.get(address).content.decode()
+        assert ("data-sure" in asked, "data-yes" in asked) == (loses, not loses)
+
+
 @pytest.mark.parametrize(("deed", "told"), [("unpublish", "alone again"), ("restore", "is back")])
 def test_what_leaves_the_list_leads_back_to_it_and_says_why(cast, admin, helper, deed, told):
     if deed == "restore":

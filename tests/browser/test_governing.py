@@ -177,6 +177,7 @@ def try_and_publish(bo: Page, look) -> None:
     bo.get_by_role("button", name="Save", exact=True).click()
     expect(bo.get_by_text("1 to put right below")).to_be_visible()
     expect(instructions).to_be_focused()
+    expect(bo.get_by_text("Nothing can be put in for")).to_be_in_viewport()
     instructions.fill(before)
     bo.get_by_role("button", name="Save", exact=True).click()
     expect(bo.get_by_text("1 to put right below")).to_be_hidden()
