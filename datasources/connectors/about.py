@@ -85,7 +85,8 @@ class WebhookHelp:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """``icon``: a name of heroicons. ``words``: one sentence for the grid of kinds. ``base_url``: the vendor's own address.
+    """``icon``: a name of heroicons. ``words``: one sentence for the grid of kinds; ``also``: what people type, too, who
+    look for it there. ``base_url``: the vendor's own address.
 
     ``asks_address``: the address has to be entered (a server of the company's own); else it may be, behind "More".
     ``address``: which one that is, in a sentence; without it, ``base_url`` is named.
@@ -101,6 +102,7 @@ class About:
     label: str
     icon: str
     words: str
+    also: str = ""
     auths: tuple[Auth, ...] = ()
     base_url: str = ""
     asks_address: bool = False

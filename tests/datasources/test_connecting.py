@@ -113,6 +113,13 @@ def test_steps_of_signing_in_name_the_buttons_that_are_there(kind):
     assert "ress Connect" not in steps
 
 
+@pytest.mark.parametrize(("typed", "kind"), [("wiki", "confluence"), ("crm", "salesforce"), ("excel", "upload")])
+def test_a_kind_is_found_by_what_people_call_it(as_, typed, kind):
+    shown = as_("builder").get(url("data_new")).content.decode()
+    words = shown.partition(f'href="?kind={kind}" data-words="')[2].partition('"')[0]
+    assert typed in words
+
+
 def test_an_unknown_kind_is_not_there(as_):
     assert as_("admin").get(url("data_new") + "?kind=telepathy").status_code == 404
 

@@ -7,6 +7,7 @@ ABOUT = About(
     label="Written by API",
     icon="code-bracket",
     words="Documents, folders and table rows that your own programs write through the REST API.",
+    also="json integration",
     schedules=(),
     tree=False,
 )

@@ -24,6 +24,7 @@ ABOUT = About(
     label="Confluence",
     icon="book-open",
     words="Spaces, pages, blog posts and attachments of Confluence Cloud or Data Center.",
+    also="wiki documentation atlassian",
     asks_address=True,
     address="Of your site, such as https://acme.atlassian.net, or of your own server.",
     auths=(

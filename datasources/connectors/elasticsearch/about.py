@@ -7,6 +7,7 @@ ABOUT = About(
     label="Elasticsearch or OpenSearch",
     icon="circle-stack",
     words="Documents of an index that you already have: you say which fields are title, text and link.",
+    also="search",
     auths=(
         Auth(
             "api_key",

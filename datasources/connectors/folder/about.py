@@ -7,6 +7,7 @@ ABOUT = About(
     label="Folder on the server",
     icon="folder",
     words="A directory on the machine that Atrium runs on, also a mounted share.",
+    also="nas network drive pdf word excel csv",
     settings=(
         Setting("path", "Folder", required=True),
         Setting(

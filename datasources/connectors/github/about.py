@@ -20,6 +20,7 @@ ABOUT = About(
     label="GitHub",
     icon="code-bracket",
     words="Code, issues, pull requests, discussions and wikis, repository by repository.",
+    also="git bugs tickets",
     base_url="https://api.github.com",
     auths=(
         Auth(

@@ -10,6 +10,7 @@ ABOUT = About(
     label="Google Drive",
     icon="cloud",
     words="Docs, Sheets, Slides and files of My Drive and of shared drives.",
+    also="spreadsheets presentations",
     auths=(
         Auth(
             "service_account",

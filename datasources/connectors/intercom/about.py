@@ -33,6 +33,7 @@ ABOUT = About(
     label="Intercom",
     icon="chat-bubble-oval-left-ellipsis",
     words="Conversations with customers, team by team, and the articles of the help center.",
+    also="support helpdesk tickets chat",
     base_url=US,
     address=(
         "Empty for the United States. For Europe https://api.eu.intercom.io, for Australia https://api.au.intercom.io; "

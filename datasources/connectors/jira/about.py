@@ -11,6 +11,7 @@ ABOUT = About(
     label="Jira",
     icon="ticket",
     words="Issues of Jira Cloud or Data Center with their comments, project by project or by JQL.",
+    also="tickets bugs tracker atlassian",
     asks_address=True,
     address="Of your site, such as https://acme.atlassian.net, or of your own server.",
     auths=(

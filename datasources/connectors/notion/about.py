@@ -9,6 +9,7 @@ ABOUT = About(
     label="Notion",
     icon="document-text",
     words="Pages and databases of a Notion workspace, with everything below them.",
+    also="wiki documentation",
     base_url="https://api.notion.com",
     auths=(
         Auth(

@@ -13,6 +13,7 @@ ABOUT = About(
     label="Salesforce",
     icon="cloud",
     words="Accounts, opportunities, cases and knowledge, as documents and as tables.",
+    also="crm customers sales tickets",
     base_url=LOGIN,
     address=(
         f"Empty for {LOGIN}. For a sandbox https://test.salesforce.com; or your own address (My Domain), "

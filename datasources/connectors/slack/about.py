@@ -62,6 +62,7 @@ ABOUT = About(
     label="Slack",
     icon="chat-bubble-left-right",
     words="Channels of a Slack workspace: threads, messages by day, files and canvases.",
+    also="chat",
     auths=(
         Auth(
             "oauth",

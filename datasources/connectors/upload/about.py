@@ -7,6 +7,7 @@ ABOUT = About(
     label="Uploaded files",
     icon="arrow-up-tray",
     words="Files, folders and zips that you drop into the browser.",
+    also="pdf word excel csv powerpoint spreadsheets",
     schedules=(),
     tree=False,
     files=True,

@@ -7,6 +7,7 @@ ABOUT = About(
     label="Web site",
     icon="globe-alt",
     words="Pages, PDFs and office files of a site, from a start address on.",
+    also="homepage documentation intranet",
     asks_address=True,
     of_page=True,
     address="Of the page to begin with, such as https://docs.acme.com/.",
