@@ -3,13 +3,14 @@
 import csv
 import io
 import zipfile
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connections
 from django.urls import reverse
 
-from datasources import connecting, exporting
+from datasources import connecting, exporting, hooks
 from datasources.models import DataSource, Grant, Node
 from portal.models import AuditEvent, Space
 from tests import factories
@@ -109,6 +110,17 @@ def test_that_no_vendor_can_call_this_machine_is_told_before_one_sets_it_up(as_,
     settings.BASE_URL = own
     shown = as_("builder").get(url("data_source_settings", slack.pk)).content.decode()
     assert ("Slack can’t call it from elsewhere" in shown) is told
+
+
+def test_a_secret_that_the_vendor_sent_stays_to_be_pasted_there_and_says_so(cast, client, as_):
+    notion = factories.source(cast.workspace, kind="notion", created_by=cast.builder.user)
+    address = hooks.open_hook(notion, by=cast.builder.user).url
+    told = {"verification_token": "sent-by-notion"}
+    assert client.post(urlsplit(address).path, told, content_type="application/json").status_code == 200
+    shown = as_("builder").get(url("data_source_settings", notion.pk)).content.decode()
+    assert "sent-by-notion" in shown
+    assert "Secret that Notion sent" in shown
+    assert "shown this once" not in shown
 
 
 def test_a_member_changes_no_webhook(as_, slack):
