@@ -35,8 +35,8 @@ def _lost_by_leaving(row: Membership) -> list[str]:
     spaces = Space.objects.filter(workspace=row.workspace_id, members=row.user_id).count()
     return [
         f"{row.user} can no longer enter this workspace; their account, and other workspaces, stay.",
-        f"{keys} API keys stop working.",
-        f"They leave {spaces} restricted spaces.",
+        *([f"{keys} API key{' stops' if keys == 1 else 's stop'} working."] if keys else []),
+        *([f"They leave {spaces} restricted space{'' if spaces == 1 else 's'}."] if spaces else []),
         *(f"Only they look after {one.words}." for one in people.left_behind(row)),
         "Their conversations are kept, and nobody gets to read them.",
     ]

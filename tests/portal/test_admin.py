@@ -173,7 +173,9 @@ def test_the_last_admin_stays_and_the_form_says_why(cast, admin):
 def test_removing_somebody_asks_first_and_says_what_goes(cast, admin):
     ApiKey.objects.make(cast.member, "script", ["read"])
     page = at(cast, f"portal/membership/{cast.member.pk}/do/leave/")
-    assert "1 API keys stop working" in admin.get(page).content.decode()
+    asked = admin.get(page).content.decode()
+    assert "1 API key stops working" in asked
+    assert "They leave" not in asked  # no restricted space
     assert admin.post(page, {}).status_code == 200  # not confirmed: asks again
     cast.member.refresh_from_db()
     assert cast.member.active
