@@ -81,10 +81,14 @@ class ConnectionForm:
     def _way(self, way: Auth, address: str, current: dict[str, Any]) -> AskedForm:
         mine = self.data is None or self.chosen == way.name
         kept = kept_secrets(self.source, way, address)
-        shown = (
-            {s.name: current.get(s.name) for s in way.fields if not s.secret} if current.get("auth") == way.name else {}
-        )
-        return AskedForm(way.fields, self.data if mine else None, prefix=way.name, initial=shown, kept=kept)
+        before = current if current.get("auth") == way.name else {}
+        shown = {s.name: before.get(s.name) for s in way.fields if not s.secret} if before else {}
+        form = AskedForm(way.fields, self.data if mine else None, prefix=way.name, initial=shown, kept=kept)
+        for setting in way.fields:
+            if setting.secret and before.get(setting.name) and setting.name not in kept:
+                words = f"Enter this again: {setting.label}. The one that is stored holds only for the address before."
+                form.fields[setting.name].error_messages["required"] = words
+        return form
 
     @property
     def chosen(self) -> str:

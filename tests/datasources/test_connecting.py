@@ -291,7 +291,9 @@ def test_another_address_needs_the_key_again(as_, draft, settings):
     client = as_("builder")
     answer = client.post(url("data_connect", draft.pk), {"auth": "token", "base_url": "http://127.0.0.1:1"})
     assert answer.status_code == 422
-    assert "Enter this: Token" in answer.content.decode()
+    assert (
+        "Enter this again: Token. The one that is stored holds only for the address before." in answer.content.decode()
+    )
     draft.refresh_from_db()
     assert draft.config == {}
     client.post(
