@@ -241,3 +241,13 @@ def test_a_web_site_that_has_moved_gets_another_address(cast, as_):
     )
     shown = as_("admin").get(url("data_source_settings", source.pk)).content.decode()
     assert url("data_connect", source.pk) in shown
+    assert "Nothing is deleted at the source itself" in shown
+
+
+def test_of_an_export_the_files_go_with_it_and_a_newer_one_is_asked_for(cast, as_):
+    source = factories.source(cast.workspace, name="Slack of old", kind="slack_export", state="ok")
+    client = as_("admin")
+    shown = client.get(url("data_source_settings", source.pk)).content.decode()
+    assert "The files that were handed over go with it" in shown
+    assert "Nothing is deleted at the source itself" not in shown
+    assert "Drop the export here, also a newer one" in client.get(url("data_source", source.pk)).content.decode()
