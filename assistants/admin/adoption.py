@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from assistants.insight import asked, use
 from assistants.insight.topics import LEAST_PEOPLE, Topics
-from assistants.models import Assistant, SpaceDefault, UseDay
+from assistants.models import Assistant, SpaceDefault, UseDay, VettingRequest
 from datasources.models import Grant
 from portal.admin.adoption import MOST, TEMPLATE, Row, Suggestion, section
 from portal.kept import kept
@@ -208,7 +208,9 @@ def _worth_vetting(workspace: Workspace, since: Any) -> list[Suggestion]:
     row = next(
         iter(
             sorted(
-                offered(workspace).filter(pk__in=[key for key in liked if key], scope=Assistant.Scope.PUBLISHED),
+                offered(workspace)
+                .filter(pk__in=[key for key in liked if key], scope=Assistant.Scope.PUBLISHED)
+                .exclude(vetting_requests__state=VettingRequest.State.OPEN),
                 key=lambda one: -liked[one.pk],
             )
         ),

@@ -55,7 +55,7 @@ class GovernAdmin(DeedsMixin, ModelAdmin):
     """Classes declare; verbs decide.
 
     ``to_workspace``: the lookup from the model to its workspace. ``section``, ``label``, ``icon`` and ``weight`` place it in
-    the menu.
+    the menu. ``nothing``: a sentence for an empty list, on what that means.
     ``may_add``, ``may_change``, ``may_delete``: what the screen offers at all; a verb can still refuse.
     """
 
@@ -64,6 +64,7 @@ class GovernAdmin(DeedsMixin, ModelAdmin):
     section = ""
     label = ""
     icon = "circle"
+    nothing = ""
     weight = 0
     may_add = False
     may_change = False
@@ -74,6 +75,14 @@ class GovernAdmin(DeedsMixin, ModelAdmin):
     delete_confirmation_template = "portal/govern/delete.html"
     object_history_template = "portal/govern/history.html"
     actions: Sequence[Any] = ()
+
+    @property
+    def title(self) -> str:
+        """What the list is called, in the menu as above it."""
+        return self.label or str(self.opts.verbose_name_plural).capitalize()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {"title": self.title, **(extra_context or {})})
 
     # Who may: every admin of the workspace; the site has checked that. ----------------------------------------------
 

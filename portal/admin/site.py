@@ -75,9 +75,8 @@ class GovernSite(UnfoldAdminSite):
         for model, admin in sorted(self._registry.items(), key=lambda pair: getattr(pair[1], "weight", 0)):
             if getattr(admin, "section", "") and admin.has_module_permission(request):
                 link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-                title = admin.label or str(model._meta.verbose_name_plural).capitalize()
                 groups[admin.section].append(
-                    _item(title, link, getattr(admin, "icon", ""), request.path.startswith(link))
+                    _item(admin.title, link, getattr(admin, "icon", ""), request.path.startswith(link))
                 )
         first = [_item("Overview", index, "home", request.path == index)]
         if request.workspace is not None:  # type: ignore[attr-defined]

@@ -325,6 +325,7 @@ class ModelOfferAdmin(OfModelAdmin):
     """Models without a row here are offered to everybody."""
 
     section, label, icon, weight = SECTION, "Models offered", "model_training", 74
+    nothing = "Everybody may choose every model. Add one here to offer it only from a role on, or only in some spaces."
     form = OfferForm
     about = ("least", "spaces")
     list_display = ("model", "credential", "least", "where")

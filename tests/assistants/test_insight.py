@@ -6,6 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from assistants import lifecycle
 from assistants.insight import topics
 from assistants.insight.of_one import insight
 from assistants.models import UseDay
@@ -294,6 +295,19 @@ def test_the_page_on_adoption_says_what_is_missing_and_what_to_try(cast, admin, 
     assert "Will we be bought?" not in str(told)
     assert [one["words"] in html for one in told["next"]] == [True] * len(told["next"])
     assert "4 questions to @contracts found nothing" in str(told["next"])
+
+
+def test_what_waits_for_vetting_is_not_suggested_for_it(cast, crowd):
+    liked = published(cast.workspace, cast.admin.user, "liked")
+    for person in (*crowd, cast.member):
+        ask(person, liked)
+
+    def suggested():
+        return "is not vetted" in str(Caller(cast.admin).get("adoption/").json()["next"])
+
+    assert suggested()
+    lifecycle.request_vetting(liked, cast.admin.user)
+    assert not suggested()
 
 
 def test_the_admins_pages_ask_a_constant_number_of_questions(cast, admin, crowd):

@@ -474,3 +474,16 @@ def test_addresses_of_many_workspaces_take_a_bounded_room(cast, admin, monkeypat
         assert len(addressing._visited) <= 3
     assert admin.get(at(cast)).status_code == 200
     assert reverse("govern", args=["acme"]) == "/w/acme/govern/"
+
+
+def test_a_list_is_called_as_in_the_menu_and_an_empty_one_says_what_that_means(cast, client):
+    client.force_login(cast.admin.user)
+    people = client.get("/w/acme/govern/portal/membership/").content.decode()
+    assert re.search(r"<title>\s*Members \|", people)
+    heading = re.search(r"<h1.*?</h1>", people, re.DOTALL)
+    assert heading is not None
+    assert "Members" in heading[0]
+    assert "Memberships" not in heading[0]
+    offers = client.get("/w/acme/govern/portal/modeloffer/")
+    assert "Everybody may choose every model." in offers.content.decode()
+    assert "Everybody may choose" not in client.get("/w/acme/govern/portal/modeloffer/?q=gpt").content.decode()
