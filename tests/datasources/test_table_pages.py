@@ -91,6 +91,7 @@ def test_sql_joins_chosen_tables(cast, orders):
     other = orders.node.source.nodes.get(title="customers.csv").tables.get()
     form = visit(cast.member, "tables_query", table=str(orders.pk)).content.decode()
     assert "FROM orders" in form
+    assert f"{orders.node.source} · {orders.rows} rows" in form
     sql = "SELECT country, sum(Amount) AS total FROM orders JOIN customers USING (customer) GROUP BY 1 ORDER BY 1"
     ran = visit(
         cast.member, "tables_query", method="post", data={"table": [orders.pk, other.pk], "sql": sql}, htmx=True
