@@ -17,7 +17,7 @@ from assistants.errors import Refused
 from assistants.models import Assistant
 from datasources.models import DataSource
 from gallery.marketplace.blueprint import Blueprint, of_version
-from gallery.marketplace.checking import Finding, check
+from gallery.marketplace.checking import MOST, Finding, check
 from gallery.marketplace.slots import KNOWLEDGE, TEXT, Slot
 from gallery.models import Installation, Template, TemplateVersion
 from portal import audit
@@ -46,12 +46,12 @@ _PLACES = {
 
 
 class Unconfirmed(Refused):
-    """Things that have to be looked at first: edited away, or confirmed one by one."""
+    """Things that have to be looked at first: edited away, or confirmed one by one. ``findings``: the first of them."""
 
     def __init__(self, findings: list[Finding]) -> None:
         number = f"{len(findings)} thing{'' if len(findings) == 1 else 's'}"
         super().__init__("unconfirmed", f"{number} may belong to your company alone. Change or confirm each.")
-        self.findings = findings
+        self.findings = findings[:MOST]
 
 
 def drafted(assistant: Assistant) -> Blueprint:
@@ -72,7 +72,7 @@ def drafted(assistant: Assistant) -> Blueprint:
         return text
 
     return Blueprint(
-        slug=before.slug if before else slugify(version.name)[:60],
+        slug=before.slug if before else slug_of(version.name),
         name=emptied(version.name)[:80],
         description=emptied(version.description)[:300],
         department=before.department if before else "general",
@@ -187,8 +187,14 @@ def put_forward(template: Template, blueprint: Blueprint) -> TemplateVersion:
     return template.offered
 
 
+def slug_of(name: str) -> str:
+    """What a pack calls it. A name without a Latin letter gives none."""
+    return slugify(name)[:60].strip("-") or "template"
+
+
 def _made(assistant: Assistant, blueprint: Blueprint) -> Template:
-    return make_template(assistant.workspace, blueprint.slug, assistant=assistant)
+    # Of the name that was looked over: that of the assistant may say what the template no longer does.
+    return make_template(assistant.workspace, slug_of(blueprint.name), assistant=assistant)
 
 
 def make_template(workspace: Workspace | None, slug: str, **fields: object) -> Template:

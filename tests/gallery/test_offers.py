@@ -77,6 +77,32 @@ def test_nothing_of_the_company_goes_along(cast, assistant):
     assert (slot["kind"], slot["label"]) == ("knowledge", "your Slack channels")
 
 
+def test_a_name_that_was_edited_away_is_not_in_the_packs_either(cast, assistant):
+    lifecycle.save_version(assistant, cast.builder.user, name="Nightjar pricing")
+    assistant.refresh_from_db()
+    made = offered(assistant, cast.builder, name="Pricing")
+    assert made.slug == "pricing"
+    approving.approve(made, cast.admin.user)
+    assert "nightjar" not in packs.export([made]).lower()
+
+
+def test_a_name_without_latin_letters_can_be_offered(cast, assistant):
+    lifecycle.save_version(assistant, cast.builder.user, name="価格")
+    assistant.refresh_from_db()
+    assert offered(assistant, cast.builder).slug == "template"
+
+
+def test_all_that_is_found_is_asked_about_in_however_many_rounds(cast, assistant):
+    text = "\n".join(f"Write to p{number}@ourcompany.test." for number in range(checking.MOST + 5))
+    draft = replace(offering.drafted(assistant), instructions=text)
+    confirmed: list[str] = []
+    for left in (checking.MOST + 5, 5):
+        with pytest.raises(offering.Unconfirmed, match=f"^{left} things") as refused:
+            offering.offer(assistant, cast.builder.user, draft, confirmed=confirmed)
+        confirmed += [one.id for one in refused.value.findings]
+    assert offering.offer(assistant, cast.builder.user, draft, confirmed=confirmed)
+
+
 def test_what_slots_were_filled_with_becomes_slots_again(cast, assistant):
     made = offered(
         assistant,
