@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -79,7 +80,7 @@ def connector_for(source: DataSource) -> Connector:
         raise ConnectorError(str(error), permanent=True) from error
     around = Around(
         archives=extractor(),
-        folder_roots=settings.FOLDER_ROOTS,
+        folder_roots=_folder_roots(source),
         data_dir=settings.DATA,
         uploads=Uploads(source) if told.files else None,
         limits=replace(Limits(), file_bytes=settings.MAX_FILE_BYTES),
@@ -89,6 +90,13 @@ def connector_for(source: DataSource) -> Connector:
         written=Kept(source) if source.kind == KIND else None,
     )
     return make(source.config, secret, around)
+
+
+def _folder_roots(source: DataSource) -> list[Path]:
+    """What the operator allows; and the user guide, which is nobody's, for itself alone."""
+    guide = settings.GUIDE_DIR
+    is_guide = source.kind == "folder" and source.config.get("path") == str(guide)
+    return [*settings.FOLDER_ROOTS, *([guide] if is_guide else [])]
 
 
 def check_connection(source: DataSource) -> str:

@@ -118,11 +118,12 @@ X_FRAME_OPTIONS = "DENY"
 
 # ---- What sources and credentials may reach ----------------------------------------------------------------------
 
-# The user guide is the first data source of a new workspace; FOLDER is what `make run FOLDER=…` allows.
+# The user guide is the first data source of a new workspace, and may always be one.
 GUIDE_DIR = BASE_DIR / "docs" / "user-guide"
+# FOLDER is what `make run FOLDER=…` allows. With none, only uploads work.
 FOLDER_ROOTS = [
     Path(p).expanduser().resolve()
-    for p in [*env.items("ATRIUM_FOLDER_ROOTS"), *([env.text("FOLDER")] if env.text("FOLDER") else []), str(GUIDE_DIR)]
+    for p in [*env.items("ATRIUM_FOLDER_ROOTS"), *([env.text("FOLDER")] if env.text("FOLDER") else [])]
 ]
 PRIVATE_HOSTS = env.items("ATRIUM_PRIVATE_HOSTS", ("localhost", "127.0.0.0/8", "::1") if PROFILE == "embedded" else ())
 MAX_UPLOAD_BYTES = env.integer("ATRIUM_MAX_UPLOAD_MB", 100, least=1) * 1024 * 1024

@@ -45,6 +45,22 @@ def folder_root(tmp_path, settings):
     return tmp_path / "docs"
 
 
+def test_with_no_folder_allowed_only_uploads_work_and_the_guide_is_read(cast, as_, settings, tmp_path):
+    assert settings.GUIDE_DIR not in settings.FOLDER_ROOTS
+    settings.FOLDER_ROOTS = []
+    page = as_("admin").get("/w/acme/data/new/?kind=folder").content.decode()
+    assert "make run FOLDER=path. Uploads work without." in page
+    assert "Not set up on this server" in as_("admin").get("/w/acme/data/new/").content.decode()
+
+    def at(path):
+        return DataSource(workspace=cast.workspace, kind="folder", name="X", config={"path": str(path)})
+
+    for path in (tmp_path, settings.GUIDE_DIR.parent, settings.GUIDE_DIR / "connectors"):
+        with pytest.raises(ValidationError, match="No folder on the server may be read"):
+            sources.check_connection(at(path))
+    assert sources.check_connection(at(settings.GUIDE_DIR))
+
+
 @pytest.fixture
 def draft(cast, wiki):  # noqa: F811
     entered = connecting.read_entered("wiki", config={}, auth="token", fields={"token": TOKEN})

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Profile: {settings.PROFILE}")
         self.stdout.write(f"Data: {settings.DATA} ({_free()})")
         self.stdout.write(f"Address: {settings.BASE_URL}")
-        roots = ", ".join(str(r) for r in settings.FOLDER_ROOTS if r != settings.GUIDE_DIR)
+        roots = ", ".join(str(root) for root in settings.FOLDER_ROOTS)
         self.stdout.write(f"Folders that sources may read: {roots or 'none; set ATRIUM_FOLDER_ROOTS to allow some'}")
         self.stdout.write(f"Private hosts that may be reached: {', '.join(settings.PRIVATE_HOSTS) or 'none'}")
 
