@@ -1,6 +1,6 @@
 """How connectors call their vendors: sessions for the SDKs that obey the operator's rules, and one reading of errors.
 
-    session = requests_session(around.network)      # PyGithub, atlassian, simple-salesforce, google-auth …
+    session = requests_session(around.network)      # simple-salesforce, and plain REST (see docs/decisions/vendor-sdks.md)
     client = httpx_client(around.network)           # notion-client, python-intercom
     with told("Slack"):                             # anything that goes wrong below becomes a ConnectorError with a policy
         session.get(…)

@@ -1,4 +1,7 @@
-"""The wire: Drive API v3 and the Directory API as plain REST, on guarded sessions. Nothing waits or retries here."""
+"""The wire: Drive API v3 and the Directory API as plain REST, on guarded sessions. Nothing waits or retries here.
+
+Not through Google's client: docs/decisions/vendor-sdks.md says why.
+"""
 
 from __future__ import annotations
 
