@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+NOT_INSTALLED := Not all packages could be installed; the lines above say which. Is the package index reachable from here? \
+If one of them has no build for this Python, take another: make clean, then make run PYTHON=python3.12
 # Some machines set this, and then every start compiles all that it imports anew: seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,12 +27,12 @@ $(VENV)/.bootstrapped: requirements-bootstrap.lock
 
 $(VENV)/.run-installed: $(VENV)/.bootstrapped requirements.lock
 	@echo "Installing what Atrium needs (about a minute the first time)…"
-	@$(BIN)/uv pip install -q --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install -q --require-hashes -r requirements.lock || { echo "$(NOT_INSTALLED)" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.bootstrapped requirements-dev.lock
 	@echo "Installing what the tests need…"
-	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.lock || { echo "$(NOT_INSTALLED)" >&2; exit 1; }
 	@touch $@ $(VENV)/.run-installed
 
 lint: $(VENV)/.test-installed

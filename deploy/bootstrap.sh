@@ -15,6 +15,7 @@ if system == "Linux" and platform.libc_ver()[0] != "glibc":
     sys.exit("The embedded database and index need a Linux with glibc (Debian, Ubuntu, Fedora …); this one has another C library.")
 PY
 "$python" -c "import venv, ensurepip" 2>/dev/null || { echo "This Python lacks the venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+{ mkdir -p "$venv" && [ -w "$venv" ]; } 2>/dev/null || { echo "$venv can't be made or written here. Copy Atrium to a directory of yours, or mend the rights of this one." >&2; exit 1; }
 echo "Making a virtual environment in $venv…"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock || {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -90,8 +91,8 @@ def test_a_read_only_data_directory_is_named(tmp_path):
 REAL = subprocess.run(["sh", "-c", "command -v python3"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def bootstrap(tmp_path: Path, python: str) -> str:
-    script = ["bash", str(ROOT / "deploy" / "bootstrap.sh"), python, str(tmp_path / "venv")]
+def bootstrap(tmp_path: Path, python: str, venv: str = "venv") -> str:
+    script = ["bash", str(ROOT / "deploy" / "bootstrap.sh"), python, str(tmp_path / venv)]
     done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     said = (done.stdout + done.stderr).strip()
     assert done.returncode == 1, said
@@ -123,6 +124,11 @@ def pretending(tmp_path: Path, lines: str) -> str:
 )
 def test_a_machine_that_will_not_do_is_told_what_will(tmp_path, pretence, sentence):
     assert sentence in bootstrap(tmp_path, pretending(tmp_path, pretence))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    """For root as for anybody: a file system that takes no directories."""
+    assert bootstrap(tmp_path, REAL, "/sys/atrium/venv").startswith("/sys/atrium/venv can't be made or written here.")
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path):
@@ -191,6 +197,10 @@ def test_a_portal_opens_nothing_to_others_and_a_second_one_is_refused(portal):
     assert portal.said[-1].startswith(f"Atrium is ready at {portal.url}")
     assert any("once, with this link: http://localhost:" in line for line in portal.said)
     assert httpx.get(f"{portal.url}/readyz").status_code == 200
+    page = httpx.get(f"{portal.url}/accounts/login/").text
+    sheet = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', page)
+    assert sheet, "its name has a hash of what it holds"
+    assert httpx.get(f"{portal.url}{sheet[1]}").headers["content-encoding"] == "gzip"
 
     assert modes_above(portal.data) == portal.before
     for path in (portal.data, *portal.data.rglob("*")):
