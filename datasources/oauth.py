@@ -38,8 +38,11 @@ LONGEST_WAY = 3600.0
 MARGIN = 120.0
 """A token that ends in less than these seconds is renewed before it is used."""
 ANEW = "connect it anew"
-UNKNOWN = "incorrect_client_credentials"
-"""How GitHub calls what the RFC calls ``invalid_client``."""
+UNKNOWN = (
+    *("invalid_client", "unauthorized_client", "bad_client_secret", "invalid_client_id"),
+    *("incorrect_client_credentials", "access_denied"),
+)
+"""How token addresses call a client that is not known: the RFC, Slack, GitHub, Atlassian."""
 
 
 class Unfinished(Exception):
@@ -160,7 +163,7 @@ def fetch_tokens(source: DataSource, code: str, verifier: str, slug: str) -> dic
 def _said(label: str, error: OAuthError) -> str:
     if error.error in ("invalid_grant", "invalid_code", "code_expired", "bad_verification_code"):
         return f"The code that {label} gave has expired or was used already. Start again."
-    if error.error in ("invalid_client", "unauthorized_client", "bad_client_secret", "invalid_client_id", UNKNOWN):
+    if error.error in UNKNOWN:
         return f"{label} does not know this client id and secret. Enter them again below and press Continue."
     words = error.description or error.error or "no reason"
     return f"{label} gave no access: {str(words)[:200]}. Check the app's settings there, and start again."
@@ -208,11 +211,22 @@ def _checked(label: str, response: requests.Response) -> requests.Response:
     if response.status_code == 429 or response.status_code >= 500:
         raise error_of(label, response.status_code, response.headers)
     try:
-        response.json()
+        found = response.json()
     except ValueError as error:
         words = f"What answers at the token address of {label} does not speak OAuth"
         raise ConnectorError(words, permanent=True) from error
+    if response.status_code >= 400 and not (isinstance(found, dict) and found.get("error")):
+        # Worded as the vendor's API words its errors, not as the RFC does.
+        raise OAuthError("invalid_client" if response.status_code == 401 else None, _words(found, response.status_code))
     return response
+
+
+def _words(found: Any, status: int) -> str:
+    """What the answer says in a ``message``, its own or that of the first of its ``errors`` (Intercom)."""
+    errors = found.get("errors") if isinstance(found, dict) else None
+    told = errors[0] if isinstance(errors, list) and errors else found
+    message = told.get("message") if isinstance(told, dict) else None
+    return str(message or status)
 
 
 # ---- Tokens ------------------------------------------------------------------------------------------------------

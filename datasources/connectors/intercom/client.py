@@ -35,6 +35,7 @@ class Client:
     def __init__(self, config: Mapping[str, Any], secret: Mapping[str, str], around: Around) -> None:
         address = str(config.get("base_url") or US).rstrip("/")
         self.app_url = REGIONS.get(address, REGIONS[US])
+        self._tokens = around.tokens
         token: str | Callable[[], str] = around.tokens.access if around.tokens else (secret.get("token") or "").strip()
         if not token:
             raise ConnectorError("Enter Intercom's access token", permanent=True)
@@ -106,11 +107,21 @@ class Client:
     def _ask(self, call: Callable[[], T], permission: str, *, node: bool = False) -> T:
         try:
             with told(VENDOR):
-                return call()
+                return self._called(call)
         except ApiError as error:
             if node and error.status_code == 404:
                 raise Gone from error
             raise _in_words(error, permission) from error
+
+    def _called(self, call: Callable[[], T]) -> T:
+        """Where who signed in has no access any more, it is asked for anew once: somebody may have signed in meanwhile."""
+        try:
+            return call()
+        except ApiError as error:
+            if error.status_code != 401 or self._tokens is None:
+                raise
+            self._tokens.access(renew=True)
+            return call()
 
 
 def _in_words(error: ApiError, permission: str) -> ConnectorError:

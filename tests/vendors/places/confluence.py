@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
-from yarl import URL
 
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.sign_ins import AtlassianSignIn
 
 EMAIL, TOKEN = "atrium@harbour.example", "loopback-token"
 CLOUD_ID = "11111111-2222-3333-4444-555555555555"
@@ -38,6 +38,7 @@ class ConfluenceServer(Loopback):
         self.cloud = cloud
         self.page_size = page_size
         self.token = TOKEN
+        self.sign_in = AtlassianSignIn()
         self.clock = _BEGAN
         self.contents: dict[str, Json] = {}
         self.spaces: dict[str, Json] = {}
@@ -142,8 +143,8 @@ class ConfluenceServer(Loopback):
         prefixes = ("/wiki", f"/ex/confluence/{CLOUD_ID}/wiki") if self.cloud else ("",)
         made = [web.get(prefix + path, self._checked(handler)) for prefix in prefixes for path, handler in routes]
         made.append(web.get("/oauth/token/accessible-resources", self._checked(self._sites)))
-        made.append(web.get("/authorize", self.handle(self._authorize)))
-        return [*made, web.post("/oauth/token", self.handle(self._oauth))]
+        made.append(web.get("/authorize", self.sign_in.authorize))
+        return [*made, web.post("/oauth/token", self.handle(self.sign_in.token))]
 
     def error(self, status: int, headers: dict[str, str]) -> web.Response:
         said = {"statusCode": status, "message": f"Loopback says {status}."}
@@ -156,20 +157,14 @@ class ConfluenceServer(Loopback):
         async def checked(request: web.Request) -> web.StreamResponse:
             if self.sign_in_page:
                 return web.Response(text="<html>Sign in</html>", content_type="text/html")
-            if request.headers.get("Authorization") not in right:
+            given = request.headers.get("Authorization", "")
+            signed_in = request.path.startswith(("/ex/", "/oauth/")) and given[7:] in self.sign_in.access
+            if given not in right and not signed_in:
                 return self.error(401, {})
             found: web.StreamResponse = await handler(request)
             return found
 
         return self.handle(checked)
-
-    async def _authorize(self, request: web.Request) -> web.Response:
-        back = URL(request.query["redirect_uri"]).update_query(code="code-1", state=request.query.get("state", ""))
-        raise web.HTTPFound(back)
-
-    async def _oauth(self, request: web.Request) -> web.Response:
-        answer = {"access_token": self.token, "refresh_token": "again", "expires_in": 3600, "token_type": "Bearer"}
-        return web.json_response(answer)
 
     async def _sites(self, request: web.Request) -> web.Response:
         scopes = ["search:confluence", "read:confluence-content.all"]

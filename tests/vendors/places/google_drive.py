@@ -22,6 +22,7 @@ from google.auth import jwt
 from tests.vendors.places.drive_items import APPS, FOLDER, SHORTCUT, DriveItem, MadeUp, Shelf
 from tests.vendors.places.drive_query import compiled, cut, fields_of, parents_in
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.sign_ins import GoogleSignIn
 
 TOKEN_URL = "https://oauth2.googleapis.com/token"
 MAIL = "atrium@acme-project.iam.gserviceaccount.com"
@@ -68,6 +69,7 @@ class GoogleDriveServer(Loopback):
         self.groups: dict[str, list[dict[str, Any]]] = {}
         self.delegated: set[str] = set()
         self.tokens: dict[str, str] = {}
+        self.sign_in = GoogleSignIn()
         self.log: dict[tuple[str, str], int] = {}
         self.clock = 1000
         self.grants: list[dict[str, Any]] = []
@@ -164,6 +166,7 @@ class GoogleDriveServer(Loopback):
             "/admin/directory/v1/groups/{id}/members": self.members,
         }
         found = [web.get(path, self.handle(self.allowed(handler))) for path, handler in calls.items()]
+        found.append(web.get("/o/oauth2/v2/auth", self.sign_in.authorize))
         return [*found, web.post("/token", self.handle(self.grant))]
 
     def error(self, status: int, headers: dict[str, str], reason: str = "", **more: str) -> web.Response:
@@ -174,6 +177,8 @@ class GoogleDriveServer(Loopback):
 
     async def grant(self, request: web.Request) -> web.Response:
         form = await request.post()
+        if "assertion" not in form:
+            return await self.sign_in.token(request)
         try:
             claims = dict(jwt.decode(str(form["assertion"]), certs=_pair()[1], audience=TOKEN_URL))
         except ValueError as error:
@@ -191,6 +196,8 @@ class GoogleDriveServer(Loopback):
         async def checked(request: web.Request) -> web.StreamResponse:
             bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
             scopes = self.tokens.get(bearer, "")
+            if bearer in self.sign_in.access:
+                scopes = self.sign_in.asked[-1]["scope"]
             if not scopes:
                 return self.error(401, {})
             wanted = "admin.directory.group.member" if "/directory/" in request.path else "drive.readonly"

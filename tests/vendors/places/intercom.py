@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from datasources.connectors.base import Delivery
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.vendors.places.sign_ins import IntercomSignIn
 
-TOKEN, CLIENT_SECRET, CODE = "dG9rOmxvb3BiYWNr", "a-client-secret", "a-code"
+TOKEN = "dG9rOmxvb3BiYWNr"
 BEGIN = 1_760_000_000
 Json = dict[str, Any]
 
@@ -33,12 +34,13 @@ class IntercomServer(Loopback):
         self.conversations: dict[str, Json] = {}
         self.forbidden = ""
         self.clock = BEGIN
+        self.sign_in = IntercomSignIn()
 
     def routes(self) -> list[web.RouteDef]:
         handle = self.handle
         return [
-            web.get("/oauth", self.authorize),
-            web.post("/auth/eagle/token", self.exchange),
+            web.get("/oauth", self.sign_in.authorize),
+            web.post("/auth/eagle/token", super().handle(self.sign_in.token)),
             web.get("/me", handle(self.me)),
             web.get("/teams", handle(self.list_teams)),
             web.get("/admins", handle(self.list_admins)),
@@ -51,7 +53,8 @@ class IntercomServer(Loopback):
 
     def handle(self, handler: Any) -> Any:
         async def checked(request: web.Request) -> web.StreamResponse:
-            if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if given not in (TOKEN, *self.sign_in.access):
                 return self.error(401, {})
             if self.forbidden and request.path.startswith(self.forbidden):
                 return self.error(403, {})
@@ -158,17 +161,6 @@ class IntercomServer(Loopback):
         return Delivery("POST", headers, {}, body, CLIENT_SECRET, datetime.fromtimestamp(self.clock, UTC))
 
     # the API
-
-    async def authorize(self, request: web.Request) -> web.Response:
-        """The person says yes at once."""
-        back = URL(request.query["redirect_uri"]).update_query(code=CODE, state=request.query.get("state", ""))
-        raise web.HTTPFound(back)
-
-    async def exchange(self, request: web.Request) -> web.Response:
-        data = await request.post()
-        if data.get("code") != CODE or data.get("client_secret") != CLIENT_SECRET:
-            return self.error(401, {})
-        return web.json_response({"token_type": "Bearer", "token": TOKEN, "access_token": TOKEN})
 
     async def me(self, request: web.Request) -> web.Response:
         app = {"type": "app", "id_code": "loop1", "name": "Acme", "region": "US"}
@@ -277,9 +269,7 @@ def filled(port: int = 0) -> IntercomServer:
 
 if __name__ == "__main__":
     with filled() as running:
-        sys.stdout.write(
-            f"{running.base_url}  token: {TOKEN}  or OAuth with any client id and the secret {CLIENT_SECRET}\n"
-        )
+        sys.stdout.write(f"{running.base_url}  token: {TOKEN}  or OAuth: {CLIENT_ID}, {CLIENT_SECRET}\n")
         sys.stdout.flush()
         while True:
             time.sleep(3600)

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from tests.vendors.places.jql import BadQuery, select
 from tests.vendors.places.loopback import Handler, Loopback
+from tests.vendors.places.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.vendors.places.sign_ins import AtlassianSignIn
 
 EMAIL, TOKEN, PAT, BEARER = "ann@fernholt.example", "ATATT-fernholt", "pat-fernholt", "oauth-fernholt"
-CLIENT_ID, CLIENT_SECRET = "loopback-client", "loopback-client-secret"
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 Json = dict[str, Any]
 
@@ -38,6 +39,7 @@ class JiraServer(Loopback):
         self.people = {"ann": "Ann Arbour", "ben": "Ben Birch", "cid": "Cid Cedar"}
         self.page_size = 100
         self.clock = START
+        self.sign_in = AtlassianSignIn()
 
     # what tests and people fill in
 
@@ -68,8 +70,8 @@ class JiraServer(Loopback):
     def routes(self) -> list[web.RouteDef]:
         routes = [
             web.get("/write", self.written),
-            web.get("/authorize", self.authorize),
-            web.post("/oauth/token", self.token),
+            web.get("/authorize", self.sign_in.authorize),
+            web.post("/oauth/token", self.handle(self.sign_in.token)),
             web.get("/oauth/token/accessible-resources", self.handle(self.authed(self.resources))),
         ]
         for root in ("/rest/api/{version:[23]}", "/ex/jira/cloud-1/rest/api/{version:3}"):
@@ -108,7 +110,8 @@ class JiraServer(Loopback):
             gateway = request.path.startswith(("/ex/", "/oauth/"))
             version = request.match_info.get("version")
             right = f"Bearer {BEARER}" if gateway else basic if version == "3" else f"Bearer {PAT}"
-            return await handler(request) if given == right else self.error(401, {})
+            signed_in = gateway and given.removeprefix("Bearer ") in self.sign_in.access
+            return await handler(request) if given == right or signed_in else self.error(401, {})
 
         return checked
 
@@ -125,15 +128,6 @@ class JiraServer(Loopback):
         if asked.get("text"):
             self.comment(found["id"], "ben", asked["text"])
         return web.Response(text=f"Changed: {found['key']}")
-
-    async def authorize(self, request: web.Request) -> web.Response:
-        back = f"{request.query['redirect_uri']}?code=loopback-code&state={request.query.get('state', '')}"
-        return web.Response(status=302, headers={"Location": back})
-
-    async def token(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {"access_token": BEARER, "refresh_token": "again", "expires_in": 3600, "scope": "read:jira-work"}
-        )
 
     async def resources(self, request: web.Request) -> web.Response:
         site = {

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.sign_ins import NotionSignIn
 
 TOKEN = "ntn_loopback"
 VERSION = "2025-09-03"
@@ -63,6 +63,7 @@ class NotionServer(Loopback):
         super().__init__(port)
         self.page_size = page_size
         self.token = TOKEN
+        self.sign_in = NotionSignIn()
         self.clock = _BEGAN
         self.pages: dict[str, Json] = {}
         self.databases: dict[str, Json] = {}
@@ -189,8 +190,8 @@ class NotionServer(Loopback):
             web.post("/v1/data_sources/{id}/query", self._checked(self._query)),
             web.get("/v1/blocks/{id}", self._checked(self._block)),
             web.get("/v1/blocks/{id}/children", self._checked(self._children)),
-            web.get("/v1/oauth/authorize", self.handle(self._authorize)),
-            web.post("/v1/oauth/token", self.handle(self._oauth)),
+            web.get("/v1/oauth/authorize", self.sign_in.authorize),
+            web.post("/v1/oauth/token", self.handle(self.sign_in.token)),
         ]
 
     def error(self, status: int, headers: dict[str, str]) -> web.Response:
@@ -200,32 +201,14 @@ class NotionServer(Loopback):
 
     def _checked(self, handler: Any) -> Any:
         async def checked(request: web.Request) -> web.StreamResponse:
-            if request.headers.get("Authorization") != f"Bearer {self.token}":
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if given not in (self.token, *self.sign_in.access):
                 return self.error(401, {})
             if request.headers.get("Notion-Version") != VERSION:
                 return self.error(400, {})
             return await handler(request)
 
         return self.handle(checked)
-
-    async def _authorize(self, request: web.Request) -> web.Response:
-        """Whoever comes is let through at once, as if the person had chosen all pages."""
-        back = URL(request.query["redirect_uri"]).update_query(code="code-1", state=request.query.get("state", ""))
-        raise web.HTTPFound(back)
-
-    async def _oauth(self, request: web.Request) -> web.Response:
-        if not request.headers.get("Authorization", "").startswith("Basic "):
-            return self.error(401, {})
-        said = await request.json() if request.content_type == "application/json" else dict(await request.post())
-        if said.get("grant_type") not in ("authorization_code", "refresh_token"):
-            return self.error(400, {})
-        answer = {
-            "access_token": self.token,
-            "token_type": "bearer",
-            "refresh_token": "nrt_loopback",
-            "bot_id": uid("bot"),
-        }
-        return web.json_response(answer | {"workspace_name": "Harbour Lane", "expires_in": 3600})
 
     async def _me(self, request: web.Request) -> web.Response:
         bot = {"workspace_name": "Harbour Lane", "owner": {"type": "workspace", "workspace": True}}

@@ -28,11 +28,13 @@ class OAuthServer(Loopback):
     """``lasts``: seconds of an access token, None for ever. ``rotates``: a refresh token counts once.
 
     ``name``, ``yes``, ``no``: what stands on the page that asks the person; ``told_no``: how the vendor words a refusal.
+    ``client_auths``: the ways in which the vendor lets a client prove itself.
     """
 
     authorize_path, token_path = "/oauth/authorize", "/oauth/token"
     name, yes, no = "The vendor", "Allow", "Refuse"
     told_no = "The user said no"
+    client_auths: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
 
     def __init__(self, *, lasts: int | None = 3600, rotates: bool = True, port: int = 0) -> None:
         super().__init__(port)
@@ -114,8 +116,10 @@ class OAuthServer(Loopback):
     def _is_client(self, request: web.Request, asked: Mapping[str, Any]) -> bool:
         scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
         if scheme == "Basic":
-            return base64.b64decode(rest).decode() == f"{CLIENT_ID}:{CLIENT_SECRET}"
-        return (asked.get("client_id"), asked.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
+            right = base64.b64decode(rest).decode() == f"{CLIENT_ID}:{CLIENT_SECRET}"
+            return right and "client_secret_basic" in self.client_auths
+        right = (asked.get("client_id"), asked.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
+        return right and "client_secret_post" in self.client_auths
 
     def _renew(self, request: web.Request, token: str) -> web.Response:
         if self.refuse_refresh or token not in self.refresh:

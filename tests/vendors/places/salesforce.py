@@ -11,13 +11,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
 
 from aiohttp import web
-from yarl import URL
 
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.vendors.places.salesforce_schema import FIELDS, LABELS, NAME_FIELD, STANDARD, TARGETS
+from tests.vendors.places.sign_ins import SalesforceSignIn
 from tests.vendors.places.soql import Malformed, Query, parse, value
 
 TOKEN, USER, PASSWORD, SECURITY_TOKEN, CONSUMER_KEY = (
@@ -27,7 +27,6 @@ TOKEN, USER, PASSWORD, SECURITY_TOKEN, CONSUMER_KEY = (
     "sectok",
     "3MVG9loop",
 )
-CONSUMER_SECRET, CODE, REFRESH = "consumer-secret", "a-code", "a-refresh-token"
 PAGE = 40
 DATA = "/services/data/v59.0"
 Json = dict[str, Any]
@@ -44,6 +43,7 @@ class SalesforceServer(Loopback):
         self.gone: list[tuple[str, str, datetime]] = []
         self.locators: dict[str, list[Json]] = {}
         self.tokens = {TOKEN}
+        self.sign_in = SalesforceSignIn()
         self.limit = ""
         self.asked: list[str] = []
 
@@ -51,7 +51,7 @@ class SalesforceServer(Loopback):
         handle, checked = self.handle, self.checked
         return [
             web.post("/services/Soap/u/59.0", handle(self.soap_login)),
-            web.get("/services/oauth2/authorize", self.authorize),
+            web.get("/services/oauth2/authorize", self.sign_in.authorize),
             web.post("/services/oauth2/token", handle(self.token)),
             web.get("/services/oauth2/userinfo", checked(self.userinfo)),
             web.get(f"{DATA}/sobjects", checked(self.objects)),
@@ -65,7 +65,8 @@ class SalesforceServer(Loopback):
 
     def checked(self, handler: Any) -> Any:
         async def inner(request: web.Request) -> web.StreamResponse:
-            if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if given not in self.tokens | self.sign_in.access:
                 return self.error(401, {})
             if self.limit:
                 return _errors("REQUEST_LIMIT_EXCEEDED", f"{self.limit} Limit exceeded.", 403)
@@ -112,23 +113,13 @@ class SalesforceServer(Loopback):
         told = f"<serverUrl>{self.base_url}/services/Soap/u/59.0/00D</serverUrl><sessionId>{TOKEN}</sessionId>"
         return web.Response(text=f"<result>{told}</result>", content_type="text/xml")
 
-    async def authorize(self, request: web.Request) -> web.Response:
-        """The person says yes at once."""
-        back = URL(request.query["redirect_uri"]).update_query(code=CODE, state=request.query.get("state", ""))
-        raise web.HTTPFound(back)
-
     async def token(self, request: web.Request) -> web.Response:
-        data = {key: values[0] for key, values in parse_qs(await request.text()).items()}
-        given = {
-            "authorization_code": data.get("code") == CODE and data.get("client_secret") == CONSUMER_SECRET,
-            "refresh_token": data.get("refresh_token") == REFRESH and data.get("client_secret") == CONSUMER_SECRET,
-            "urn:ietf:params:oauth:grant-type:jwt-bearer": bool(data.get("assertion")),
-        }
-        kind = data.get("grant_type", "")
-        if not given.get(kind):
+        data = await request.post()
+        if data.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            return await self.sign_in.token(request)
+        if not data.get("assertion"):
             return web.json_response({"error": "invalid_grant", "error_description": "not valid"}, status=400)
-        answer = {"access_token": TOKEN, "instance_url": self.base_url, "token_type": "Bearer"}
-        return web.json_response(answer | ({"refresh_token": REFRESH} if kind == "authorization_code" else {}))
+        return web.json_response({"access_token": TOKEN, "instance_url": self.base_url, "token_type": "Bearer"})
 
     async def userinfo(self, request: web.Request) -> web.Response:
         return web.json_response({"user_id": "005", "urls": {"rest": f"{self.base_url}/services/data/v{{version}}/"}})
@@ -356,7 +347,7 @@ def filled(port: int = 0) -> SalesforceServer:
 if __name__ == "__main__":
     with filled() as running:
         sys.stdout.write(
-            f"{running.base_url}  {USER} / {PASSWORD} / {SECURITY_TOKEN}, or OAuth: any key, {CONSUMER_SECRET}\n"
+            f"{running.base_url}  {USER} / {PASSWORD} / {SECURITY_TOKEN}, or OAuth: {CLIENT_ID}, {CLIENT_SECRET}\n"
         )
         sys.stdout.flush()
         while True:

@@ -20,11 +20,12 @@ from typing import Any
 from aiohttp import web
 
 from tests.vendors.places.loopback import Loopback
+from tests.vendors.places.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.vendors.places.sign_ins import SlackSignIn
 from tests.vendors.places.slack_held import APP_USER, Held, MadeUp, Workspace, small_company
 
 TOKEN = "xoxb-loopback"
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-CLIENT_ID, CLIENT_SECRET = "1.2", "loopback-client-secret"
 SCOPES = (
     "channels:read,channels:history,channels:join,groups:read,groups:history,users:read,users:read.email,files:read"
     ",canvases:read"
@@ -43,14 +44,15 @@ class SlackServer(Loopback):
         self.workspace = workspace
         self.page = page
         self.token = TOKEN
+        self.sign_in = SlackSignIn()
         self.scopes = SCOPES
         self.dead_channels: set[str] = set()
         self.spans: list[tuple[str, str]] = []
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/oauth/v2/authorize", self.authorize),
-            web.post("/api/oauth.v2.access", self.handle(self.access)),
+            web.get("/oauth/v2/authorize", self.sign_in.authorize),
+            web.post("/api/oauth.v2.access", self.handle(self.sign_in.token)),
             web.route("*", "/api/{method}", self.handle(self.api)),
             web.get("/files-pri/{file}/{tail:.*}", self.handle(self.file)),
             web.get("/say", self.said),
@@ -65,7 +67,7 @@ class SlackServer(Loopback):
     async def api(self, request: web.Request) -> web.Response:
         asked = {**request.query, **(await request.post())} if request.method == "POST" else dict(request.query)
         given = request.headers.get("Authorization", "").removeprefix("Bearer ") or asked.get("token", "")
-        if not given or given != self.token:
+        if given not in (self.token, *self.sign_in.access):
             return self._no("not_authed" if not given else "invalid_auth")
         methods: dict[str, Callable[[Mapping[str, Any]], web.Response]] = {
             "auth.test": self._auth,
@@ -189,29 +191,12 @@ class SlackServer(Loopback):
     async def file(self, request: web.Request) -> web.Response:
         """Who has no right to it is sent to the sign-in page."""
         found = self.workspace.file(request.match_info["file"].partition("-")[2])
-        if request.headers.get("Authorization") != f"Bearer {self.token}" or self._lacks("files:read"):
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if given not in (self.token, *self.sign_in.access) or self._lacks("files:read"):
             return web.Response(status=302, headers={"Location": "/?redir=files"})
         if found is None:
             return web.Response(status=404)
         return web.Response(body=found[1], content_type=found[0]["mimetype"])
-
-    async def authorize(self, request: web.Request) -> web.Response:
-        """Says yes at once."""
-        back = f"{request.query['redirect_uri']}?code=loopback-code&state={request.query.get('state', '')}"
-        return web.Response(status=302, headers={"Location": back})
-
-    async def access(self, request: web.Request) -> web.Response:
-        asked = await request.post()
-        given = request.headers.get("Authorization", "").removeprefix("Basic ")
-        client, _, secret = base64.b64decode(given).decode().partition(":") if given else ("", "", "")
-        if (asked.get("client_id") or client, asked.get("client_secret") or secret) != (CLIENT_ID, CLIENT_SECRET):
-            return self._no("bad_client_secret")
-        if asked.get("code") != "loopback-code" and asked.get("grant_type") != "refresh_token":
-            return self._no("invalid_code")
-        return self._yes(
-            access_token=self.token, token_type="bot", scope=SCOPES, bot_user_id=APP_USER, app_id="A1",
-            team={"id": "T1", "name": "Acme"}, authed_user={"id": "U1"}, refresh_token="xoxe-1-loopback", expires_in=43200,
-        )  # fmt: skip
 
     async def said(self, request: web.Request) -> web.Response:
         """To try by hand: /say?channel=general&text=Hello (and &thread=<ts> to answer)."""
