@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Count
+
 from datasources.access import AGREED, EVERYONE, principals_of, verified_addresses
 from datasources.models import DataSource, Grant, Node
 from portal.models import Membership, Space
@@ -38,12 +40,18 @@ def why(node: Node, membership: Membership, asker: Membership | None = None) -> 
 
 def readers_of(node: Node, asker: Membership) -> dict[Space, str]:
     """The spaces of which some grant covers the node, as far as the asker may know them, with who that is in words."""
-    known = Space.objects.governed_by(asker).filter(pk__in=[grant.space_id for grant in _covering(node)])
+    governed = Space.objects.governed_by(asker).filter(pk__in=[grant.space_id for grant in _covering(node)])
+    # Counted around it: a join that looks for the asker would count them alone.
+    known = Space.objects.filter(pk__in=governed.values("pk")).annotate(people=Count("members"))
     also = ", where the source lets them read it" if node.source.mirror else ""
     return {
-        space: ("every member" if space.kind == Space.Kind.OPEN else f"{space.members.count()} people") + also
+        space: ("every member" if space.kind == Space.Kind.OPEN else _number_of(space.people)) + also
         for space in known.order_by("name")
     }
+
+
+def _number_of(people: int) -> str:
+    return f"{people:,} {'person' if people == 1 else 'people'}"
 
 
 def _covering(node: Node) -> list[Grant]:

@@ -5,7 +5,19 @@ from typing import Any
 from django.urls import path
 
 from datasources.api import routes as api
-from datasources.views import choose, connect, data, document, governing, hooks, settings, source, tables, tree
+from datasources.views import (
+    choose,
+    connect,
+    data,
+    document,
+    governing,
+    hooks,
+    node_access,
+    settings,
+    source,
+    tables,
+    tree,
+)
 
 urlpatterns: list[Any] = [
     path("data/", data.data, name="data"),
@@ -27,6 +39,7 @@ urlpatterns: list[Any] = [
     path("data/<uuid:pk>/", source.contents, name="data_source"),
     path("data/<uuid:pk>/contents/", source.contents, name="data_source_contents"),
     path("data/<uuid:pk>/tree/", tree.tree, name="data_source_tree"),
+    path("data/<uuid:pk>/nodes/<uuid:node>/access/", node_access.node_access, name="data_source_node_access"),
     path("data/<uuid:pk>/retry/", source.retry, name="data_source_retry"),
     path("data/<uuid:pk>/run/", source.run_card, name="data_source_run"),
     path("data/<uuid:pk>/steer/", source.steer, name="data_source_steer"),

@@ -12,16 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from datasources import reading
-from datasources.explaining import readers_of, why
 from datasources.models import DataSource, Document, Node, UploadedFile, node_id
 from datasources.rendering import Mark, neighbour, part_at, parts_of, relative_links
 from datasources.rendering import render as rendered
 from datasources.retrieval.types import IndexUnavailable, Selector
 from datasources.views.data import kind_icon
+from datasources.views.node_access import explained
 from portal.access import WorkspaceRequest, workspace_view
-from portal.models import Membership
-
-MOST_PEOPLE = 500
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +28,8 @@ log = structlog.get_logger(__name__)
 def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
     """``?start=&end=`` (code points) open it at the passage; ``&hash=`` tells whether it has changed since it was cited.
 
-    ``?passages=1`` shows in the margin where passages begin; ``?part=`` one part of a long document.
+    ``?passages=1`` shows in the margin where passages begin; ``?part=`` one part of a long document; ``?about=`` somebody
+    of whom who manages the source asks why they can or can't read it.
     """
     readable = Node.objects.readable_by(request.membership).select_related("source", "document").defer("source__cursor")
     one = get_object_or_404(readable, pk=node, document__isnull=False)
@@ -55,8 +53,7 @@ def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
         "part": part,
         "cited": cited,
         "stale": bool(cited and request.GET.get("hash") and request.GET["hash"] != _hash(one.document)),
-        "readers": readers_of(one, request.membership),
-        **_access(request, one),
+        **explained(request, one),
         "tables": one.tables.all(),
         "shows_passages": shows_passages,
         "passages": len(passages),
@@ -65,19 +62,6 @@ def document(request: WorkspaceRequest, node: UUID) -> HttpResponse:
         **_upload(request, one),
     }
     return render(request, "datasources/document.html", context)
-
-
-def _access(request: WorkspaceRequest, node: Node) -> dict[str, Any]:
-    """Why the person reads this; and for who manages the source, why somebody else can or can't (``?about=``)."""
-    context: dict[str, Any] = {"why": why(node, request.membership)}
-    if not DataSource.objects.manageable_by(request.membership).filter(pk=node.source_id).exists():
-        return context
-    people = Membership.objects.active().filter(workspace=request.workspace).select_related("user")
-    context["people"] = people.order_by("user__name", "user__email")[:MOST_PEOPLE]
-    asked = request.GET.get("about", "")
-    if asked and (other := next((m for m in context["people"] if str(m.pk) == asked), None)):
-        context |= {"about": other, "about_why": why(node, other, request.membership)}
-    return context
 
 
 def _hash(document: Document) -> str:

@@ -59,6 +59,7 @@ def test_no_page_loads_how_far_a_listing_came(as_, handbook):
     client = as_("admin")
     pages = [url(f"data_source{page}", handbook.pk) for page in ("", "_run", "_runs", "_access", "_used", "_settings")]
     pages += [url("data"), url("document", sick.pk), url("tables"), url("data_source_run_account", handbook.pk, run.pk)]
+    pages += [url("data_source_node_access", handbook.pk, sick.pk)]
     pages += [f"/w/acme/govern/datasources/{name}/" for name in ("datasource", "syncrun", "grant", "table")]
     with CaptureQueriesContext(connection) as asked:
         assert [client.get(page).status_code for page in pages] == [200] * len(pages)
