@@ -167,7 +167,7 @@ export function presentable(text) {
 
 /** Make ``now`` like ``next`` without touching what is already equal: selections and scroll positions stay. */
 export function patch(now, next) {
-  if (now.isEqualNode(next)) return now;
+  if (now.isEqualNode(next) || now.asServed?.isEqualNode(next)) return now;
   const same = now.nodeType === next.nodeType && now.nodeName === next.nodeName && (now.nodeName !== "ARTICLE" || now.id === next.id);
   if (!same || now.nodeName === "TEMPLATE") {
     now.replaceWith(next);

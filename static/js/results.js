@@ -53,6 +53,7 @@ function grid(result) {
 }
 
 function take(block) {
+  block.asServed = block.cloneNode(true); // by it patch knows that nothing new came: order and chart are the reader's
   block.dataset.ready = "";
   const table = block.querySelector("table");
   const tools = block.querySelector("[data-result-tools]");
