@@ -67,7 +67,7 @@ def checked_handle(workspace: Workspace, handle: str, assistant: Assistant | Non
     except ValidationError as error:
         raise ValidationError({"handle": error.messages}) from error
     if handle in RESERVED:
-        raise ValidationError({"handle": f"@{handle} is a word of the product. Choose another handle."})
+        raise ValidationError({"handle": f"@{handle} is a word of the product. {_another(workspace, handle)}"})
     others = Assistant.objects.filter(
         Q(handle__iexact=handle) | Q(former_handles__contains=[handle]), workspace=workspace
     )
@@ -75,8 +75,12 @@ def checked_handle(workspace: Workspace, handle: str, assistant: Assistant | Non
         others = others.exclude(pk=assistant.pk)
     if (other := others.values_list("handle", flat=True).first()) is not None:
         why = "taken" if other.lower() == handle else "what people knew another assistant by"
-        raise ValidationError({"handle": f"@{handle} is {why}. Choose another handle."})
+        raise ValidationError({"handle": f"@{handle} is {why}. {_another(workspace, handle)}"})
     return handle
+
+
+def _another(workspace: Workspace, handle: str) -> str:
+    return f"Choose another handle, such as @{free_handle(workspace, handle)}."
 
 
 def free_handle(workspace: Workspace, wanted: str) -> str:

@@ -126,7 +126,7 @@ def test_a_handle_is_checked_as_it_is_typed(client, source):
     url = reverse("assistant_handle", args=["acme"])
     assert client.get(url, {"handle": "leave-policy"}).json() == {
         "free": False,
-        "words": "@leave-policy is taken. Choose another handle.",
+        "words": "@leave-policy is taken. Choose another handle, such as @leave-policy-2.",
     }
     assert client.get(url, {"handle": "@Travel"}).json() == {"free": True, "words": "@travel is free."}
     assert client.get(url, {"handle": "leave-policy", "assistant": "leave-policy"}).json()["free"]

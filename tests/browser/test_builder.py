@@ -1,0 +1,137 @@
+"""The builder helps: a draft by the model is taken part by part, and a handle is checked as it is typed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from bench.product import Portal
+from tests.browser.conftest import fresh_portal
+from tests.vendors.openai import OpenAIServer
+from tests.vendors.server import Script
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+# A model for everybody, and what stands in the form before it is asked.
+BEFORE = """
+import django
+django.setup()
+import json, sys
+from assistants import lifecycle
+from portal.credentials import create_credential
+from portal.models import User, Workspace
+here = Workspace.objects.get(slug="demo")
+admin = User.objects.get(email="admin@example.com")
+key = create_credential(workspace=here, by=admin, kind="openai_compatible", base_url=sys.argv[1], name="House model")
+here.default_credential, here.default_model = key, "gpt-5"
+here.save()
+lifecycle.create_assistant(workspace=here, by=admin, handle="leave-desk", **json.loads(sys.argv[2]))
+"""
+PRESENT = {
+    "name": "Leave desk",
+    "description": "Leave.",
+    "instructions": "You answer questions on leave.\n\nBe short.",
+    "starters": ["How many holidays do I have?"],
+}
+DRAFT = {
+    "name": "Leave desk",
+    "description": "Answers questions on holidays and sick leave.",
+    "instructions": "You answer questions on leave.\n\nSay how many days first.\n\nName who approves.",
+    "starters": ["How many holidays do I have?", "Who approves my leave?"],
+}
+STARTERS = "\n".join(DRAFT["starters"])
+
+
+def reply(body: dict[str, Any]) -> str:
+    return json.dumps(DRAFT) if "You draft assistants" in body["messages"][0]["content"] else "Ask your manager."
+
+
+@pytest.fixture(scope="module")
+def portal(started_once) -> Iterator[Portal]:
+    with OpenAIServer(Script(text=reply)) as vendor, fresh_portal(started_once) as made:
+        made.python("-c", BEFORE, vendor.base_url, json.dumps(PRESENT))
+        yield made
+
+
+def test_a_draft_is_shown_as_differences_and_taken_part_by_part(page: Page, look) -> None:
+    page.goto("/w/demo/assistants/leave-desk/edit/")
+    page.locator("summary", has_text="Help me write this").click()
+    wish = page.get_by_label("What should change? A sentence is enough.")
+    wish.fill("Days first, and always say who approves")
+    page.get_by_role("button", name="Write a draft").click()
+    written = page.locator("#written")
+    expect(page.get_by_text("A draft is there, of 3 parts.")).to_be_attached()
+    # Its name would stay: that is no part of the draft.
+    expect(written.get_by_role("heading")).to_have_text(
+        ["What it does, in one line", "Instructions", "Starter questions"]
+    )
+    expect(in_diff(written, "Instructions", "del")).to_have_text(["Be short."])
+    expect(in_diff(written, "Instructions", "ins")).to_have_text(["Say how many days first.", "", "Name who approves."])
+    expect(in_diff(written, "Starter questions", "del")).to_have_count(0)
+    expect(in_diff(written, "Starter questions", "ins")).to_have_text(["Who approves my leave?"])
+    holds(page, description="Leave.", instructions=PRESENT["instructions"])
+    look(page, "builder-draft", written)
+
+    unsaved = page.get_by_text("Unsaved changes")
+    expect(unsaved).to_be_hidden()
+    written.get_by_role("button", name="Accept: Instructions").click()
+    holds(page, description="Leave.", instructions=DRAFT["instructions"], starters=PRESENT["starters"][0])
+    expect(unsaved).to_be_visible()
+    expect(written.get_by_role("button", name="Accept: What it does, in one line")).to_be_visible()
+    written.get_by_role("button", name="Undo: Instructions").click()
+    holds(page, description="Leave.", instructions=PRESENT["instructions"])
+    expect(unsaved).to_be_hidden()
+    written.get_by_role("button", name="Accept: What it does, in one line").click()
+    holds(page, description=DRAFT["description"], instructions=PRESENT["instructions"])
+    written.get_by_role("button", name="Accept all").click()
+    holds(page, description=DRAFT["description"], instructions=DRAFT["instructions"], starters=STARTERS)
+    expect(written.get_by_role("button", name=re.compile("^Undo: "))).to_have_count(3)
+    expect(page.locator("[data-trial]").get_by_role("button", name="Who approves my leave?")).to_be_visible()
+    # What was there comes back after all of it was taken, too.
+    written.get_by_role("button", name="Undo: Starter questions").click()
+    holds(page, instructions=DRAFT["instructions"], starters=PRESENT["starters"][0])
+    written.get_by_role("button", name="Discard").click()
+    expect(written).to_be_empty()
+    expect(wish).to_be_focused()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(unsaved).to_be_hidden()
+    expect(page.get_by_label("What should change? A sentence is enough.")).to_have_value("")
+
+    page.goto("/w/demo/assistants/leave-desk/edit/")
+    holds(page, description=DRAFT["description"], instructions=DRAFT["instructions"], starters=PRESENT["starters"][0])
+
+
+def in_diff(written: Locator, part: str, kind: str) -> Locator:
+    return written.get_by_role("region", name=part).locator(f".diff {kind}")
+
+
+def holds(page: Page, **fields: Any) -> None:
+    for name, value in fields.items():
+        expect(page.locator(f"#builder [name={name}]")).to_have_value(value)
+
+
+def test_a_handle_is_checked_as_it_is_typed_and_the_nearest_free_one_named(page: Page) -> None:
+    page.goto("/w/demo/assistants/new/form/")
+    handle = page.get_by_label("Handle", exact=True)
+    told = page.locator("[data-handle-state]")
+    # As long as nobody typed one, it follows the name.
+    page.get_by_label("Name", exact=True).press_sequentially("Leave desk")
+    expect(handle).to_have_value("leave-desk")
+    expect(told).to_have_text("@leave-desk is taken. Choose another handle, such as @leave-desk-2.")
+    expect(handle).to_have_attribute("aria-invalid", "true")
+    handle.fill("leave-desk-2")
+    expect(told).to_have_text("@leave-desk-2 is free.")
+    expect(handle).to_have_attribute("aria-invalid", "false")
+    handle.fill("new")
+    expect(told).to_have_text("@new is a word of the product. Choose another handle, such as @new-2.")
+    handle.fill("ä")
+    expect(told).to_contain_text("3 to 40 small letters")
+    handle.fill("leave-office")
+    expect(told).to_have_text("@leave-office is free.")
+    page.get_by_label("Name", exact=True).fill("Holidays")
+    expect(handle).to_have_value("leave-office")
