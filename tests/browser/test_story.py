@@ -141,6 +141,13 @@ def test_3_files_and_zips_are_dropped_in(page, tmp_path: Path, look):
     expect(page.locator("#contents")).to_contain_text("policies.zip", timeout=60_000)
     expect(page.locator("#contents")).to_contain_text("broken.pdf", timeout=60_000)
     look(page, "upload-contents")
+    main(page).get_by_role("link", name=re.compile("^(Failed|Skipped) 1$")).click()
+    with page.expect_response(re.compile("/retry/")):
+        main(page).get_by_role("button", name="Retry this one").click()
+    page.goto(f"{urlsplit(page.url).path}runs/")
+    page.locator("#runs tbody tr").first.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name=re.compile("^Retry of what failed"))).to_be_visible()
+    expect(page.get_by_text("broken.pdf").first).to_be_visible()
 
 
 def test_4_the_tree_opens_and_a_document_reads_as_text(page, look):
@@ -187,7 +194,11 @@ def test_6_an_assistant_is_built_tried_and_published(page, look):
     page.locator("[name=instructions]").fill("Answer questions on leave, shortly.")
     handbook = page.locator("li[data-source]", has_text="Handbook").first
     handbook.get_by_role("button", name="Open Handbook").click()
-    handbook.get_by_label("leave", exact=True).check()
+    leave = handbook.get_by_label("leave", exact=True)
+    leave.check()
+    handbook.get_by_role("button", name="Open leave").click()
+    handbook.get_by_label("parental-leave.md", exact=True).uncheck()
+    expect(leave).to_have_js_property("indeterminate", True)
     page.locator("[name=model]").select_option(index=1)
     look(page, "builder")
     trial = page.locator("[data-trial]")
@@ -220,6 +231,11 @@ def test_7_the_answer_streams_cites_and_opens_the_source_at_the_passage(page, ve
     written = answer(page).locator(".answer-body").inner_text()
     expect(answer(second).locator(".answer-body")).to_have_text(written, use_inner_text=True)
     second.close()
+    expect(page.locator("#sources")).to_contain_text("Sick leave")
+    expect(page.locator("#sources")).not_to_contain_text("Parental leave")
+    admin.grant_permissions(["clipboard-read", "clipboard-write"])
+    answer(page).get_by_role("button", name="Copy the answer").click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('240 hours')")
 
     body = answer(page).locator(".answer-body")
     expect(body.locator("table")).to_be_visible()
@@ -274,7 +290,7 @@ def test_8_stop_reload_ask_again_edit_and_thumbs(page, vendor, admin, look):
 
     vendor.script = Script(text="An answer to the edited question [1].")
     page.locator("summary", has_text="Edit").last.click()
-    page.locator("[data-edit] textarea").last.fill("What is said of parental leave?")
+    page.locator("[data-edit] textarea").last.fill("Who is told of sick leave?")
     page.get_by_role("button", name="Ask anew").last.click()
     expect(answer(page)).to_contain_text("edited question")
     finished(page)
