@@ -105,7 +105,7 @@ def begin(session: MutableMapping[str, Any], source: DataSource, slug: str) -> s
         flow.at(source.credential.base_url)[0],
         state=state,
         code_verifier=verifier,
-        scope=flow.scope_separator.join(flow.scopes) or None,
+        scope=flow.asked(source.config) or None,
         **flow.extra,
     )
     return str(address)

@@ -37,7 +37,8 @@ class OAuth:
     """The authorization-code flow with refresh. With a ``base_url`` of the source's own, both addresses move there.
 
     ``extra``: more parameters of the authorize address (``access_type=offline``). ``client_auth``: how the client's id and
-    secret are sent to the token address (RFC 6749, section 2.3.1).
+    secret are sent to the token address (RFC 6749, section 2.3.1). ``by_setting``: scopes that are asked for only where a
+    setting of the source is on.
     """
 
     authorize_url: str
@@ -46,6 +47,12 @@ class OAuth:
     extra: Mapping[str, str] = field(default_factory=dict)
     scope_separator: str = " "
     client_auth: Literal["client_secret_post", "client_secret_basic"] = "client_secret_post"
+    by_setting: Mapping[str, str] = field(default_factory=dict)
+
+    def asked(self, config: Mapping[str, Any]) -> str:
+        """The scopes, as the authorize address takes them."""
+        more = [scope for name, scope in self.by_setting.items() if config.get(name)]
+        return self.scope_separator.join((*self.scopes, *more))
 
     def at(self, base_url: str) -> tuple[str, str]:
         """(authorize address, token address), on another host where the source has one."""

@@ -1,4 +1,4 @@
-"""What every connector to a place with documents of its own must do, whether it is asked over HTTP or handed over as a zip.
+"""What every connector must do: asked over HTTP (vendor.py), handed over as a zip (export.py), or reading files (files.py).
 
 The place says which documents are there, and changes them as a person would. What a place of this kind can't do (move, say)
 it says with ``None``.
@@ -35,6 +35,8 @@ class DocumentsPlace(ABC):
 
     branches: tuple[str, str]
     """External ids of two containers (channels, spaces …) at the top, each with documents."""
+    prunes: bool = True
+    """Whether what is gone from the place may be removed by a run (else only by who put it there)."""
     exact_deletes: bool = True
     """Whether a run from a cursor tells of deletions (else only a whole listing shows them)."""
 
@@ -57,6 +59,10 @@ class DocumentsPlace(ABC):
     @abstractmethod
     def delete(self) -> str:
         """Delete one document; its external id."""
+
+    def along(self, external_id: str) -> set[str]:
+        """What else changes with a document: the table that it is a row of."""
+        return set()
 
     def move(self) -> tuple[str, str] | None:
         """Move one document elsewhere; (its external id, its new parent's). None: nothing moves at this vendor."""
@@ -175,8 +181,9 @@ class DocumentsContract:
     def test_everything_is_told_and_nothing_else(self, place: DocumentsPlace) -> None:
         seen = Seen().run(place.connector())
         assert seen.documents() == set(place.documents())
-        assert None in seen.scopes
-        assert isinstance(seen.changes[-1], Complete)
+        assert (None in seen.scopes) == place.prunes
+        if place.prunes:
+            assert isinstance(seen.changes[-1], Complete)
 
     def test_parents_come_before_children(self, place: DocumentsPlace) -> None:
         seen = Seen().run(place.connector())
@@ -238,7 +245,7 @@ class DocumentsContract:
         edited = place.edit()
         connector = place.connector()
         after = seen.run(connector).versions()
-        assert {key for key in after if after[key] != before.get(key)} == {edited}
+        assert {key for key in after if after[key] != before.get(key)} == {edited, *place.along(edited)}
         content = connector.fetch(seen.nodes[edited])
         text = content.markdown if content.markdown is not None else content.data.decode("utf-8", "replace")
         assert place.documents()[edited] in text
@@ -256,8 +263,8 @@ class DocumentsContract:
         if not place.exact_deletes:
             seen.cursor = {}
         seen.run(place.connector())
-        assert deleted not in seen.documents()
-        assert seen.documents() == set(place.documents())
+        gone = {deleted} if place.prunes else set()
+        assert seen.documents() == {*place.documents(), deleted} - gone
 
     def test_what_moves_is_known_at_its_new_place(self, place: DocumentsPlace) -> None:
         seen = Seen().run(place.connector())
@@ -266,7 +273,8 @@ class DocumentsContract:
             return
         seen.run(place.connector())
         assert seen.nodes[moved[0]].parent == moved[1]
-        assert seen.documents() == set(place.documents())
+        assert seen.documents() >= set(place.documents())
+        assert seen.documents() == set(place.documents()) or not place.prunes
 
     def test_what_did_not_change_keeps_its_version(self, place: DocumentsPlace) -> None:
         seen = Seen().run(place.connector())

@@ -14,6 +14,7 @@ import requests
 
 from datasources.connectors import http
 from datasources.connectors.base import (
+    Connector,
     ConnectorError,
     Delivery,
     DeliveryRefused,
@@ -51,6 +52,28 @@ class VendorPlace(DocumentsPlace):
         )
 
 
+class Holding:
+    """A sync in small: it reads the text of each document of which it does not hold this version."""
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+        self.held: dict[str, str] = {}
+        self.fetched: list[str] = []
+
+    def sync(self, connector: Connector) -> Holding:
+        self.seen.run(connector)
+        return self.fetch(connector)
+
+    def fetch(self, connector: Connector) -> Holding:
+        self.fetched = []
+        for key, version in self.seen.versions().items():
+            if self.held.get(key) != version:
+                connector.fetch(self.seen.nodes[key])
+                self.held[key] = version
+                self.fetched.append(key)
+        return self
+
+
 class VendorContract(DocumentsContract):
     """Give a fixture ``place`` in the subclass."""
 
@@ -80,12 +103,39 @@ class VendorContract(DocumentsContract):
         assert len(str(error or results[0].message)) > 15
 
     def test_what_did_not_change_is_not_fetched_again(self, place: VendorPlace) -> None:
-        seen = Seen().run(place.connector())
-        before, asked = seen.versions(), len(place.server.requests)
+        holding = Holding()
+        holding.seen.run(place.connector())
+        listing = len(place.server.requests)
+        holding.fetch(place.connector())
+        assert set(holding.fetched) == set(place.documents())
+        held = dict(holding.held)
         place.server.requests.clear()
-        seen.run(place.connector())
-        assert seen.versions() == before
-        assert len(place.server.requests) <= asked
+        holding.sync(place.connector())
+        assert holding.fetched == []
+        assert holding.held == held
+        assert len(place.server.requests) <= listing
+        edited = place.edit()
+        assert set(holding.sync(place.connector()).fetched) == {edited, *place.along(edited)}
+
+    def test_a_sync_that_is_broken_off_at_any_fetch_goes_on(self, place: VendorPlace) -> None:
+        """As kill -9 leaves it, with the whole listing told and some of the texts read."""
+        whole = Holding()
+        whole.seen.run(place.connector())
+        place.server.requests.clear()
+        whole.fetch(place.connector())
+        asked = len(place.server.requests)
+        for number in sorted({*range(0, asked, max(1, asked // 5))}):
+            holding = Holding()
+            holding.seen.run(place.connector())
+            place.server.cut(after=number)
+            error = error_of(lambda holding=holding: holding.fetch(place.connector()))
+            place.server.heal()
+            assert error is not None, f"request {number}"
+            assert not error.permanent, f"request {number}: {error}"
+            before = len(holding.held)
+            holding.fetch(place.connector())
+            assert holding.held == whole.held, f"request {number}"
+            assert len(holding.fetched) == len(whole.held) - before, "what was read is not read again"
 
     def test_a_listing_that_is_broken_off_anywhere_goes_on(self, place: VendorPlace) -> None:
         """As kill -9 leaves it: after the n-th request nothing more is heard, and a new process goes on from the checkpoint."""

@@ -16,7 +16,7 @@ from datasources.connectors.folder.connector import Folder
 from datasources.connectors.registry import CONNECTORS, connector_class
 from datasources.ingestion.extract import Extractor
 from datasources.ingestion.results import Limits
-from tests.contracts.connector import ALL, ConnectorContract, Place, nodes, scopes, told
+from tests.contracts.files import ALL, FilesContract, FilesPlace, nodes, scopes, told
 from tests.datasources.documents import tarred, zipped
 
 
@@ -26,8 +26,9 @@ def archives() -> Iterator[Extractor]:
         yield extractor
 
 
-class Disk(Place):
+class Disk(FilesPlace):
     def __init__(self, root: Path, archives: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
         self.root = root / "files"
         self.root.mkdir()
         self.around = Around(archives, folder_roots=[root], data_dir=root / "data")
@@ -44,7 +45,7 @@ class Disk(Place):
     def remove(self, path: str) -> None:
         (self.root / path).unlink()
 
-    def move(self, path: str, to: str) -> None:
+    def rename(self, path: str, to: str) -> None:
         (self.root / to).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).rename(self.root / to)
 
@@ -65,7 +66,7 @@ def place(tmp_path: Path, archives: Extractor, monkeypatch: pytest.MonkeyPatch) 
     return Disk(tmp_path, archives, monkeypatch)
 
 
-class TestFolder(ConnectorContract):
+class TestFolder(FilesContract):
     pass
 
 

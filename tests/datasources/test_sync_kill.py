@@ -18,6 +18,7 @@ from django.db import connection
 from datasources import oauth, reading
 from datasources.connectors.around import Around
 from datasources.connectors.github.connector import GitHub
+from datasources.connectors.google_drive.connector import GoogleDrive
 from datasources.models import SyncRun
 from datasources.retrieval.edge_client import EdgeIndex
 from datasources.sources import request_sync
@@ -27,10 +28,10 @@ from tests import factories
 from tests.contracts.documents import Seen
 from tests.datasources.syncing import account, assert_exact
 from tests.embedders import InstantEmbedder
-from tests.vendors.places.github import TOKEN, GitHubServer, fernholt
+from tests.vendors.places import github, google_drive
+from tests.vendors.places.github import GitHubServer, fernholt
 from tests.vendors.places.loopback import Loopback
 
-SECRET = {"auth": "token", "token": TOKEN}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -125,22 +126,43 @@ def test_a_sync_that_is_killed_three_times_ends_exact(cast, tmp_path, monkeypatc
     _assert_exact_in(vectors, monkeypatch, source, InstantEmbedder().space)
 
 
+def _github() -> GitHubServer:
+    server = fernholt(GitHubServer())
+    server.page_size = 2
+    return server
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_sync_of_a_vendor_that_is_killed_between_two_requests_ends_exact(cast, tmp_path, monkeypatch):
-    """In the middle of the fetching; a listing that is broken off anywhere is in each connector's contract."""
+@pytest.mark.parametrize(
+    ("kind", "started", "connector", "secret"),
+    [
+        ("github", _github, GitHub, {"auth": "token", "token": github.TOKEN}),
+        (
+            "google_drive",
+            lambda: google_drive.filled(page_limit=2),
+            GoogleDrive,
+            {"auth": "service_account", "service_account": google_drive.service_account()},
+        ),
+    ],
+)
+def test_a_sync_of_a_vendor_that_is_killed_at_its_requests_ends_exact(
+    cast, tmp_path, monkeypatch, kind, started, connector, secret
+):
+    """While it lists, as it begins to fetch, and while it fetches; every request there is, is in each connector's contract."""
     vectors = tmp_path / "vectors"
-    with fernholt(GitHubServer()) as server:
-        server.page_size = 2
-        whole = Seen().run(GitHub({"base_url": server.base_url}, SECRET, Around(extractor()))).documents()
-        listing = len(server.requests)
-        credential = Credential(workspace=cast.workspace, kind="github", name="GitHub", base_url=server.base_url)
-        oauth.keep(credential, SECRET)
-        credential.save()
+    with started() as server:
         config = {"base_url": server.base_url}
-        source = factories.source(cast.workspace, kind="github", config=config, credential=credential)
+        whole = Seen().run(connector(config, secret, Around(extractor()))).documents()
+        listing = len(server.requests)
+        credential = Credential(workspace=cast.workspace, kind=kind, name=kind, base_url=server.base_url)
+        oauth.keep(credential, secret)
+        credential.save()
+        source = factories.source(cast.workspace, kind=kind, config=config, credential=credential)
         killing = Killing(source, request_sync(source, by=None), tmp_path, vectors)
         killing.environment["ATRIUM_PRIVATE_HOSTS"] = "127.0.0.0/8"
-        assert killing.kill_at_request(server, listing + 3)
+        assert killing.kill_at_request(server, listing // 2)
+        assert killing.kill_at_request(server, listing)
+        assert killing.kill_at_request(server, 4)
         run = killing.finish()
     assert run.state == "done", run.error
     assert run.indexed + run.unchanged == len(whole)

@@ -13,7 +13,7 @@ from datasources.connectors.around import Around, StoredFile
 from datasources.connectors.base import Complete, ConnectorError, Delete, Skipped
 from datasources.connectors.upload.connector import Upload
 from datasources.ingestion.extract import Extractor
-from tests.contracts.connector import ConnectorContract, Place, nodes, scopes, told
+from tests.contracts.files import FilesContract, FilesPlace, nodes, scopes, told
 from tests.datasources.documents import zipped
 
 
@@ -23,10 +23,11 @@ def archives() -> Iterator[Extractor]:
         yield extractor
 
 
-class Store(Place):
+class Store(FilesPlace):
     prunes = False
 
     def __init__(self, archives: Extractor) -> None:
+        super().__init__()
         self.files: dict[str, bytes] = {}
         self.broken = False
         self.around = Around(archives, uploads=self)
@@ -50,7 +51,7 @@ class Store(Place):
     def remove(self, path: str) -> None:
         del self.files[path]
 
-    def move(self, path: str, to: str) -> None:
+    def rename(self, path: str, to: str) -> None:
         self.files[to] = self.files.pop(path)
 
     def break_below(self, path: str) -> None:
@@ -62,7 +63,7 @@ def place(archives: Extractor) -> Store:
     return Store(archives)
 
 
-class TestUpload(ConnectorContract):
+class TestUpload(FilesContract):
     pass
 
 

@@ -4,6 +4,7 @@ from datasources.connectors.about import About, Auth, OAuth, Setting, WebhookHel
 
 READ = "https://www.googleapis.com/auth/drive.readonly"
 GROUPS = "https://www.googleapis.com/auth/admin.directory.group.member.readonly"
+LABELS = "https://www.googleapis.com/auth/drive.labels.readonly"
 
 ABOUT = About(
     kind="google_drive",
@@ -22,10 +23,10 @@ ABOUT = About(
                 "Open it, choose Keys, then Add key, Create new key, JSON. Paste the file's text here.",
                 "Share the folders with the service account's address as a viewer, or add it to the shared drives as a viewer.",
                 "To read in a person's name instead, have an administrator allow its client id under Admin console, Security, "
-                "API controls, Domain-wide delegation, with the scopes below (the second only to look up the members of groups), "
-                "and enter that person's address here.",
+                "API controls, Domain-wide delegation, with the scopes below (the second only to look up the members of groups, the "
+                "third only to have labels as tags), and enter that person's address here.",
             ),
-            scopes=(READ, GROUPS),
+            scopes=(READ, GROUPS, LABELS),
             fields=(
                 Setting(
                     "service_account",
@@ -64,11 +65,20 @@ ABOUT = About(
                 "https://oauth2.googleapis.com/token",
                 (READ,),
                 extra={"access_type": "offline", "prompt": "consent"},
+                by_setting={"labels": LABELS},
             ),
         ),
     ),
     base_url="https://www.googleapis.com",
     settings=(
+        Setting(
+            "labels",
+            "Drive's labels become tags",
+            kind="bool",
+            initial=False,
+            help="Each label of a file, and what is filled in on it, as in Contract: Signed. Needs the Drive Labels API, enabled "
+            "in the same project, and the scope drive.labels.readonly.",
+        ),
         Setting(
             "groups",
             "Look up the members of groups",

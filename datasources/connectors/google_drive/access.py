@@ -17,7 +17,7 @@ from google.auth import crypt, jwt
 
 from datasources.connectors.around import Around
 from datasources.connectors.base import ConnectorError
-from datasources.connectors.google_drive.about import GROUPS, READ
+from datasources.connectors.google_drive.about import GROUPS, LABELS, READ
 from datasources.connectors.http import TIMEOUT, error_of, told
 
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105
@@ -54,7 +54,8 @@ class ServiceAccount:
         base_url = str(config.get("base_url") or "").rstrip("/")
         own = base_url not in ("", "https://www.googleapis.com")
         self.address = f"{base_url}/token" if own else TOKEN_URL
-        self.scopes = (READ, GROUPS) if config.get("groups") else (READ,)
+        also = [scope for name, scope in (("groups", GROUPS), ("labels", LABELS)) if config.get(name)]
+        self.scopes = (READ, *also)
         self._lock = threading.Lock()
         self._token, self._until = "", 0.0
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from datasources.connectors.around import Around
 from datasources.connectors.base import ConnectorError, NodeError
 from datasources.connectors.google_drive.access import access_of
+from datasources.connectors.google_drive.labels import LABELS, Labels
 from datasources.connectors.http import TIMEOUT, error_of, requests_session, retry_after, told
 
 DRIVE = "/drive/v3"
@@ -51,6 +52,10 @@ class Client:
         self.directory = (
             "https://admin.googleapis.com" if self.base_url == "https://www.googleapis.com" else self.base_url
         )
+        self.labelling = (
+            "https://drivelabels.googleapis.com" if self.base_url == "https://www.googleapis.com" else self.base_url
+        )
+        self.labels = Labels(self.pages, on=bool(config.get("labels")))
         self.network = around.network
         self.access = access_of(config, secret, around)
         self._own = threading.local()
@@ -62,6 +67,9 @@ class Client:
         return session
 
     def json(self, path: str, params: Mapping[str, Any] | None = None, *, node: bool = False) -> Item:
+        """Files come with their labels where these are asked for among their fields."""
+        if params and "labelInfo" in str(params.get("fields", "")) and (labels := self.labels.asked()):
+            params = {**params, "includeLabels": labels}
         with told("Google Drive"):
             found = self._get(path, params, node=node).json()
         if not isinstance(found, dict):
@@ -125,15 +133,19 @@ class Client:
     ) -> requests.Response:
         session = self.session()
         bearer = {"Authorization": f"Bearer {self.access.token(session, renew=renew)}"}
-        root = self.directory if path.startswith(DIRECTORY) else self.base_url
         return session.get(
-            root + path,
+            self._root(path) + path,
             params=params,
             headers={**bearer, **headers},
             timeout=TIMEOUT,
             stream=stream,
             allow_redirects=False,
         )
+
+    def _root(self, path: str) -> str:
+        if path.startswith(DIRECTORY):
+            return self.directory
+        return self.labelling if path == LABELS else self.base_url
 
 
 def _error(response: requests.Response, *, node: bool) -> ConnectorError:
@@ -145,8 +157,9 @@ def _error(response: requests.Response, *, node: bool) -> ConnectorError:
     if reasons & _DAY:
         return ConnectorError("The day's quota of calls to Google Drive is used up", retry_after=3600.0)
     if reasons & _OFF:
+        api = "Drive Labels API" if urlsplit(response.url).path == LABELS else "Google Drive API"
         return ConnectorError(
-            "The Google Drive API is not enabled in the project of this key: enable it in the Google Cloud console "
+            f"The {api} is not enabled in the project of this key: enable it in the Google Cloud console "
             "(APIs and services, Library), then try again in a few minutes",
             permanent=True,
         )

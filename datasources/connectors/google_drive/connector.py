@@ -40,6 +40,7 @@ from datasources.connectors.google_drive.items import (
     node_of,
     reason_of,
 )
+from datasources.connectors.google_drive.labels import LABELLED
 from datasources.connectors.google_drive.listing import Listing
 from datasources.connectors.google_drive.readers import Readers
 from datasources.connectors.google_drive.scope import Scope
@@ -62,7 +63,7 @@ class GoogleDrive:
         self.around = around
         self.client = Client(config, secret, around)
         self.readers = Readers(self.client, config, mirror=around.mirror)
-        self.fields = FIELDS + (MIRRORED if around.mirror else "")
+        self.fields = FIELDS + (MIRRORED if around.mirror else "") + (LABELLED if self.client.labels.on else "")
 
     def test(self) -> TestResult:
         user = self.client.json(f"{DRIVE}/about", {"fields": "user(displayName,emailAddress)"}).get("user") or {}
@@ -70,6 +71,9 @@ class GoogleDrive:
         tree = self._tree(Lines(()))
         drives = len(tree.drives)
         words = f"Google Drive answers; it is read as {name}, who sees {drives} shared drive{'s' * (drives != 1)}."
+        if self.client.labels.on:
+            labels = len(self.client.labels.known)
+            words += f" {labels} label{'s' * (labels != 1)} can come in as tags."
         return TestResult(True, words)
 
     def children(self, parent: str | None) -> Iterator[RemoteNode]:
@@ -79,10 +83,10 @@ class GoogleDrive:
             return
         shared = parent == SHARED
         if shared:
-            params = listing(USER, "sharedWithMe = true and trashed = false", self.fields)
+            params = listing(USER, "sharedWithMe = true and trashed = false", FIELDS)
         else:
             drive = (self.client.file(parent, "id,driveId") or {}).get("driveId")
-            params = listing(str(drive or USER), inside([parent]), self.fields)
+            params = listing(str(drive or USER), inside([parent]), FIELDS)
         params["orderBy"] = "folder,name_natural"
         for items, _ in self.client.pages(f"{DRIVE}/files", "files", params):
             for item in items:
@@ -95,7 +99,7 @@ class GoogleDrive:
         told = {node.external_id: node for node in map(tree.root, tree.roots()) if wanted in node.title.casefold()}
         yield from told.values()
         query = f"name contains {quoted(text)} and trashed = false and mimeType != {quoted(SHORTCUT)}"
-        params = {**listing(USER, query, self.fields), "corpora": "allDrives", "pageSize": _MOST_FOUND}
+        params = {**listing(USER, query, FIELDS), "corpora": "allDrives", "pageSize": _MOST_FOUND}
         found = self.client.json(f"{DRIVE}/files", params)
         for item in found.get("files") or []:
             for node in self._led_to(tree, item):

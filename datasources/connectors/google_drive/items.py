@@ -68,7 +68,9 @@ def reason_of(item: Item) -> str:
     return ""
 
 
-def node_of(item: Item, parent: str | None, readers: tuple[str, ...] | None) -> RemoteNode:
+def node_of(
+    item: Item, parent: str | None, readers: tuple[str, ...] | None, labels: tuple[str, ...] = ()
+) -> RemoteNode:
     folder = is_folder(item)
     mime = str(item.get("mimeType", ""))
     people = item.get("owners") or [item.get("lastModifyingUser") or {}]
@@ -85,7 +87,7 @@ def node_of(item: Item, parent: str | None, readers: tuple[str, ...] | None) -> 
         author=str(people[0].get("displayName") or ""),
         created=created(item),
         modified=moment(item.get("modifiedTime")),
-        tags=() if folder else (_tag(item, mime),),
+        tags=() if folder else (_tag(item, mime), *labels),
         size=int(item["size"]) if str(item.get("size", "")).isdigit() else None,
         extra={} if folder else extra,
         readers=readers,

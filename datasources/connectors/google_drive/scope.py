@@ -101,7 +101,7 @@ class Scope:
         if readers is None and self.readers.mirror and (parent == SHARED or str(item["id"]) in self.tree.links):
             # It does not hang where it inherits from: who reads the place that it hangs in says nothing of it.
             readers = self.readers.listed(str(item["id"]))
-        return node_of(item, parent, readers)
+        return node_of(item, parent, readers, self.client.labels.tags(item))
 
     def _containers(self, item: Item) -> Iterator[Change]:
         for key in reversed(self.tree.chain(item)[1:]):

@@ -25,9 +25,11 @@ from datasources.connectors.base import (
     Upsert,
 )
 from datasources.connectors.google_drive import connector as connector_module
-from datasources.connectors.google_drive.about import ABOUT
+from datasources.connectors.google_drive.about import ABOUT, READ
+from datasources.connectors.google_drive.about import LABELS as LABELS_SCOPE
 from datasources.connectors.google_drive.connector import GoogleDrive
 from datasources.connectors.google_drive.items import EXPORTS, FIELDS, MIRRORED
+from datasources.connectors.google_drive.labels import LABELLED, SHAPE
 from datasources.connectors.google_drive.tree import SHARED
 from datasources.ingestion.extract import Extractor
 from tests.contracts.vendor import ALL, Seen, VendorContract, VendorPlace
@@ -497,9 +499,7 @@ def test_what_a_shortcut_brings_in_is_not_read_by_whoever_reads_the_shortcut(pla
 
 
 def test_what_is_asked_for_is_what_google_documents() -> None:
-    """Against the description of the API that Google's own client carries."""
-    found = resources.files("googleapiclient") / "discovery_cache" / "documents" / "drive.v3.json"
-    schemas = json.loads(found.read_text())["schemas"]
+    """Against the descriptions of the APIs that Google's own client carries."""
 
     def unknown(fields: dict[str, Any], known: dict[str, Any]) -> list[str]:
         missing = [name for name in fields if name not in known]
@@ -513,7 +513,11 @@ def test_what_is_asked_for_is_what_google_documents() -> None:
                 missing += unknown(inner, properties)
         return missing
 
-    assert unknown(fields_of(FIELDS + MIRRORED), schemas["File"]["properties"]) == []
+    described = resources.files("googleapiclient") / "discovery_cache" / "documents"
+    schemas = json.loads((described / "drive.v3.json").read_text())["schemas"]
+    assert unknown(fields_of(FIELDS + MIRRORED + LABELLED), schemas["File"]["properties"]) == []
+    schemas = json.loads((described / "drivelabels.v2.json").read_text())["schemas"]
+    assert unknown(fields_of(SHAPE), schemas["GoogleAppsDriveLabelsV2ListLabelsResponse"]["properties"]) == []
 
 
 def test_the_call_that_is_shown_asks_for_a_channel_that_lasts() -> None:
@@ -531,3 +535,69 @@ def test_what_is_found_comes_with_the_folders_that_lead_there(place: Place) -> N
 def test_so_many_hits_are_not_all_led_to_one_by_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connector_module, "_MOST_CLIMBED", 0)
     assert [node.title for node in place.connector().find("rail")] == ["rail.md"]
+
+
+# ---- Labels
+
+CONTRACT = {
+    "id": "L-contract",
+    "properties": {"title": "Contract"},
+    "fields": [
+        {
+            "id": "F-state",
+            "properties": {"displayName": "State"},
+            "selectionOptions": {"choices": [{"id": "C-signed", "properties": {"displayName": "Signed"}}]},
+        },
+        {"id": "F-until", "properties": {"displayName": "Until"}},
+        {"id": "F-who", "properties": {"displayName": "Owner"}},
+    ],
+}
+SIGNED = {
+    "id": "L-contract",
+    "fields": {
+        "F-state": {"id": "F-state", "valueType": "selection", "selection": ["C-signed"]},
+        "F-until": {"id": "F-until", "valueType": "dateString", "dateString": ["2027-03-31"]},
+        "F-who": {"id": "F-who", "valueType": "user", "user": [{"displayName": "Ann Weaver"}]},
+    },
+}
+AS_TAGS = ("Contract", "Contract: Signed", "Contract: 2027-03-31", "Contract: Ann Weaver")
+
+
+def test_labels_and_what_is_filled_in_on_them_become_tags(place: Place) -> None:
+    place.server.labels = [{"id": f"L-{n}", "properties": {"title": f"Label {n}"}} for n in range(5)] + [CONTRACT]
+    place.server.shelf.items["s-terms"].labels = [SIGNED, {"id": "L-secret-to-us"}]
+    connector = place.connector(labels=True)
+    assert connector.test().message.endswith("6 labels can come in as tags.")
+    seen = Seen().run(connector)
+    assert seen.nodes["s-terms"].tags == ("markdown", *AS_TAGS)
+    assert seen.nodes["s-offer"].tags == ("markdown",)
+    assert Seen().run(place.connector()).nodes["s-terms"].tags == ("markdown",), "only where it is asked for"
+
+
+def test_a_label_that_is_put_on_later_is_in_the_feed(place: Place) -> None:
+    place.server.labels = [CONTRACT]
+    seen = Seen().run(place.connector(labels=True))
+    before = seen.versions()
+    place.server.shelf.items["t-rail"].labels = [SIGNED]
+    place.server.changed("t-rail", "")
+    seen.run(place.connector(labels=True))
+    assert told(seen)[-1] == "t-rail"
+    assert seen.nodes["t-rail"].tags == ("markdown", *AS_TAGS)
+    assert seen.versions() == before, "its text is not fetched for that"
+
+
+def test_labels_that_may_not_be_read_say_what_to_allow(place: Place) -> None:
+    place.server.refuse(403, path="/v2/labels", times=None)
+    with pytest.raises(ConnectorError, match=r"drive\.labels\.readonly") as caught:
+        place.connector(labels=True).test()
+    assert caught.value.permanent
+    place.server.heal()
+    place.connector(labels=True).test()
+    assert place.server.grants[-1]["scope"].split()[1:] == ["https://www.googleapis.com/auth/drive.labels.readonly"]
+
+
+def test_who_signs_in_is_asked_for_labels_only_where_they_are_wanted() -> None:
+    flow = ABOUT.auths[1].oauth
+    assert flow is not None
+    assert flow.asked({}) == READ
+    assert flow.asked({"labels": True}) == f"{READ} {LABELS_SCOPE}"

@@ -6,12 +6,15 @@ import pytest
 
 from datasources.connectors.around import Around
 from datasources.connectors.google_drive.connector import GoogleDrive
+from datasources.connectors.google_drive.items import EXPORTS
 from datasources.connectors.website.connector import Website
 from datasources.ingestion.extract import Extractor
-from datasources.models import Document, Node, SyncRun
+from datasources.models import Document, Node, SyncRun, Table
+from datasources.tables import run_sql
 from tests import factories
 from tests.datasources.syncing import account, assert_exact, synced
-from tests.vendors.places import google_drive, website
+from tests.datasources.tabled import types_of, xlsx
+from tests.vendors.places import drive_items, google_drive, website
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +36,48 @@ def test_a_drive_is_synced_and_followed(cast, embedder, monkeypatch) -> None:
         rail = Node.objects.get(source=source, external_id="t-rail")
         assert rail.path == "My Drive / Travel / rail.md"
         assert not Document.objects.filter(node__source=source, node__external_id="s-terms").exists()
+        assert_exact(source, embedder.space)
+
+
+def test_a_google_sheet_is_a_table_that_follows_its_edits(cast, embedder, monkeypatch, settings, tmp_path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
+    rows: list[list[object]] = [["Customer", "Pumps"], ["Harbour", 4], ["Mill", 7]]
+    with google_drive.filled() as server, Extractor(workers=1) as extractor:
+        kind, mime = drive_items.APPS + "spreadsheet", EXPORTS["spreadsheet"][0][0]
+        exports = {mime: xlsx({"Orders": rows})}
+        server.put(drive_items.DriveItem("g-sheet", "Plan", kind, [google_drive.ROOT], exports=exports))
+        secret = {"auth": "service_account", "service_account": google_drive.service_account()}
+        connector = GoogleDrive({"base_url": server.base_url}, secret, Around(extractor))
+        source = factories.source(cast.workspace, kind="google_drive")
+        monkeypatch.setattr("datasources.sync.connector_for", lambda _: connector)
+        assert synced(source).state == SyncRun.State.DONE
+        table = Table.objects.get(node__source=source)
+        assert types_of(table) == {"Customer": "text", "Pumps": "integer"}
+        assert run_sql([table], "SELECT sum(Pumps) FROM Plan").rows == ((11,),)
+        assert "Table “Plan” with 2 rows" in Document.objects.get(node__external_id="g-sheet").text
+        server.edit("g-sheet", xlsx({"Orders": [*rows, ["Yard", 20]]}))
+        assert account(synced(source))["indexed"] == 1
+        table = Table.objects.get(node__source=source)
+        assert run_sql([table], "SELECT sum(Pumps) FROM Plan").rows == ((31,),)
+        server.trash("g-sheet")
+        synced(source)
+        assert not Table.objects.filter(node__source=source).exists()
+
+
+def test_a_label_that_is_put_on_a_file_is_searchable_without_reading_it_again(cast, embedder, monkeypatch) -> None:
+    with google_drive.filled() as server, Extractor(workers=1) as extractor:
+        server.labels = [{"id": "L-1", "properties": {"title": "Confidential"}}]
+        secret = {"auth": "service_account", "service_account": google_drive.service_account()}
+        connector = GoogleDrive({"base_url": server.base_url, "labels": True}, secret, Around(extractor))
+        source = factories.source(cast.workspace, kind="google_drive")
+        monkeypatch.setattr("datasources.sync.connector_for", lambda _: connector)
+        synced(source)
+        server.shelf.items["t-rail"].labels = [{"id": "L-1", "fields": {}}]
+        server.changed("t-rail", "")
+        run = synced(source)
+        assert (run.state, run.indexed) == (SyncRun.State.DONE, 0)
+        assert Node.objects.get(source=source, external_id="t-rail").tags == ["markdown", "Confidential"]
         assert_exact(source, embedder.space)
 
 

@@ -38,6 +38,7 @@ class DriveItem:
     permissions: list[dict[str, Any]] | None = None
     augmented: bool = False
     more: dict[str, Any] = field(default_factory=dict)
+    labels: list[dict[str, Any]] = field(default_factory=list)
 
     def resource(self) -> dict[str, Any]:
         """As Drive API v3 words it."""

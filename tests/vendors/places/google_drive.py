@@ -27,6 +27,11 @@ from tests.vendors.places.sign_ins import GoogleSignIn
 TOKEN_URL = "https://oauth2.googleapis.com/token"
 MAIL = "atrium@acme-project.iam.gserviceaccount.com"
 ROOT = "my-drive-root"
+_SCOPES = (
+    ("/drive/", "drive.readonly"),
+    ("/admin/directory/", "admin.directory.group.member"),
+    ("/v2/labels", "drive.labels.readonly"),
+)
 _REASONS = {401: "authError", 403: "insufficientFilePermissions", 404: "notFound", 429: "rateLimitExceeded"}
 
 
@@ -67,6 +72,7 @@ class GoogleDriveServer(Loopback):
         self.drives: dict[str, str] = {}
         self.drive_permissions: dict[str, list[dict[str, Any]]] = {}
         self.groups: dict[str, list[dict[str, Any]]] = {}
+        self.labels: list[dict[str, Any]] = []
         self.delegated: set[str] = set()
         self.tokens: dict[str, str] = {}
         self.sign_in = GoogleSignIn()
@@ -164,6 +170,7 @@ class GoogleDriveServer(Loopback):
             "/drive/v3/changes/startPageToken": self.start_token,
             "/drive/v3/changes": self.list_changes,
             "/admin/directory/v1/groups/{id}/members": self.members,
+            "/v2/labels": self.list_labels,
         }
         found = [web.get(path, self.handle(self.allowed(handler))) for path, handler in calls.items()]
         found.append(web.get("/o/oauth2/v2/auth", self.sign_in.authorize))
@@ -200,8 +207,7 @@ class GoogleDriveServer(Loopback):
                 scopes = self.sign_in.asked[-1]["scope"]
             if not scopes:
                 return self.error(401, {})
-            wanted = "admin.directory.group.member" if "/directory/" in request.path else "drive.readonly"
-            if wanted not in scopes:
+            if not any(request.path.startswith(path) and scope in scopes for path, scope in _SCOPES):
                 return self.error(403, {}, "insufficientPermissions")
             answer: web.StreamResponse = await handler(request)
             return answer
@@ -210,6 +216,12 @@ class GoogleDriveServer(Loopback):
 
     def answer(self, request: web.Request, body: dict[str, Any]) -> web.Response:
         return web.json_response(cut(body, fields_of(request.query.get("fields", ""))))
+
+    def told(self, request: web.Request, item: DriveItem) -> dict[str, Any]:
+        """Of its labels only those that the call names (``includeLabels``), as Drive does it."""
+        named = request.query.get("includeLabels", "").split(",")
+        labels = [{"kind": "drive#label", "revisionId": "1", **label} for label in item.labels if label["id"] in named]
+        return item.resource() | ({"labelInfo": {"labels": labels}} if labels else {})
 
     async def about(self, request: web.Request) -> web.Response:
         return self.answer(request, {"user": {"displayName": "Atrium", "emailAddress": MAIL}})
@@ -228,7 +240,7 @@ class GoogleDriveServer(Loopback):
         if item is None:
             return self.error(404, {})
         if request.query.get("alt") != "media":
-            return self.answer(request, item.resource())
+            return self.answer(request, self.told(request, item))
         if item.mime.startswith(APPS):
             return self.error(403, {}, "fileNotDownloadable")
         return web.Response(body=item.content, content_type=item.mime.split(";")[0])
@@ -253,6 +265,12 @@ class GoogleDriveServer(Loopback):
         group = self.groups.get(request.match_info["id"])
         return self.error(404, {}) if group is None else self._page(request, "members", group)
 
+    async def list_labels(self, request: web.Request) -> web.Response:
+        """Drive Labels API v2. Fields and choices come only with LABEL_VIEW_FULL."""
+        if request.query.get("view") != "LABEL_VIEW_FULL":
+            return self._page(request, "labels", [{**label, "fields": []} for label in self.labels])
+        return self._page(request, "labels", self.labels)
+
     async def list_files(self, request: web.Request) -> web.Response:
         query = request.query.get("q", "")
         try:
@@ -270,7 +288,7 @@ class GoogleDriveServer(Loopback):
                 if len(files) == size:
                     token = base64.urlsafe_b64encode(f"{at}:{_digest(query)}".encode()).decode()
                     return self.answer(request, {"files": files, "nextPageToken": token})
-                files.append(item.resource())
+                files.append(self.told(request, item))
         return self.answer(request, {"files": files})
 
     def _candidates(self, query: str, start: int) -> Iterator[tuple[int, DriveItem]]:
@@ -305,14 +323,14 @@ class GoogleDriveServer(Loopback):
         waiting.sort()
         size = min(int(request.query.get("pageSize", "100")), self.page_limit)
         page, rest = waiting[:size], waiting[size:]
-        body: dict[str, Any] = {"changes": [self._change(key, corpus) for _, key in page]}
+        body: dict[str, Any] = {"changes": [self._change(request, key, corpus) for _, key in page]}
         body |= {"nextPageToken": str(rest[0][0])} if rest else {"newStartPageToken": str(self.clock + 1)}
         return self.answer(request, body)
 
-    def _change(self, key: str, corpus: str) -> dict[str, Any]:
+    def _change(self, request: web.Request, key: str, corpus: str) -> dict[str, Any]:
         item = self.get(key)
         change: dict[str, Any] = {"changeType": "file", "fileId": key, "removed": item is None or item.drive != corpus}
-        return change if change["removed"] or item is None else change | {"file": item.resource()}
+        return change if change["removed"] or item is None else change | {"file": self.told(request, item)}
 
     def _page(self, request: web.Request, key: str, rows: list[dict[str, Any]]) -> web.Response:
         start = int(request.query.get("pageToken", "0"))
