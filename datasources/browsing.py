@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Exists, F, Func, OuterRef, QuerySet
+from django.db.models import CharField, Count, Exists, F, Func, OuterRef, QuerySet, Value
 
 from datasources.access import AGREED, readable_branches, within
 from datasources.models import DataSource, Node
@@ -84,14 +85,47 @@ def find(membership: Membership, source: DataSource, text: str = "", status: str
     return Found(_nested(rows), total)
 
 
-def tags_of(membership: Membership, branches: Sequence[Branch] | None = None) -> list[tuple[str, int]]:
-    """The tags that most documents have, of these branches or of all, as far as the person may read. One query more
-    than what they may read takes."""
+def found_by_path(source: DataSource, text: str) -> QuerySet[Node]:
+    """What has these words in its path, folders first: for who governs the source, to choose from."""
+    nodes = Node.objects.filter(source=source).exclude(gone=AGREED)
+    for word in text.split():
+        nodes = nodes.filter(path__icontains=word)
+    return nodes.order_by("-has_children", "path", "id").only("path", "title")
+
+
+def tags_in(membership: Membership, branches: Sequence[Branch] | None = None, text: str = "") -> QuerySet[Any, Any]:
+    """``{"tag", "number"}`` of each tag of documents of these branches, or of all, as far as the person may read; the most used
+    first. ``text``: only tags that have it in them."""
     nodes = Node.objects.readable_by(membership).filter(status=Node.Status.INDEXED)
     if branches is not None:
         nodes = nodes.filter(within(branches))
-    each = nodes.annotate(tag=Func(F("tags"), function="unnest")).values("tag").annotate(number=Count("pk"))
-    return [(row["tag"], row["number"]) for row in each.order_by("-number", "tag")[:MOST_TAGS]]
+    each = nodes.annotate(tag=_Tagged(text)).values("tag").annotate(number=Count("pk"))
+    return each.order_by("-number", "tag")
+
+
+class _Tagged(Func):
+    """Each tag of a node that has the text in it. What a row is turned into many by can't be filtered where it stands, so the
+    others are left out before."""
+
+    function = "unnest"
+    output_field = CharField()
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            super().__init__(F("tags"))
+            return
+        pattern = re.sub(r"([\\%_])", r"\\\1", text)
+        super().__init__(
+            F("tags"), Value(f"%{pattern}%"), template=_HAVING_TEXT, arg_joiner=") AS tag WHERE tag ILIKE "
+        )
+
+
+_HAVING_TEXT = "unnest(ARRAY(SELECT tag FROM unnest(%(expressions)s))"
+
+
+def tags_of(membership: Membership, branches: Sequence[Branch] | None = None) -> list[tuple[str, int]]:
+    """The tags that most of these documents have. One query more than what they may read takes."""
+    return [(row["tag"], row["number"]) for row in tags_in(membership, branches)[:MOST_TAGS]]
 
 
 def matching(membership: Membership, source: DataSource, text: str = "", status: str = "") -> QuerySet[Node]:

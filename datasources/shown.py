@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from datasources.models import DataSource, Grant, Node, Table
+from datasources.granted import seen_by
+from datasources.models import DataSource, Node, Table
 from portal.models import Space, Workspace
 from portal.registry import Deed, MenuItem, PaletteSource, Panel, Step, registries
 
@@ -25,22 +24,7 @@ def _connected(workspace: Workspace) -> bool:
 
 
 def _seen_by(request: HttpRequest, spaces: Sequence[Space]) -> dict[Any, Any]:
-    """By space, the sources that it sees, whether whole, and the names of parts. Two queries more than visibility takes.
-
-    Sources and parts that the person may not know are left out, parts are counted.
-    """
-    membership = request.membership  # type: ignore[attr-defined]
-    visible = DataSource.objects.visible_to(membership).values("pk")
-    found: dict[UUID, list[tuple[DataSource, bool, list[str]]]] = defaultdict(list)
-    rows = Grant.objects.filter(space__in=[space.pk for space in spaces], source__in=visible).select_related("source")
-    grants = list(rows.defer("source__cursor").order_by("source__name"))
-    parts = {key for grant in grants for key in grant.parents_in or ()}
-    known = Node.objects.browsable_by(membership).filter(pk__in=parts) if parts else Node.objects.none()
-    titles = dict(known.values_list("pk", "path"))
-    for grant in grants:
-        names = [titles.get(key, "a part that you may not see") for key in grant.parents_in or ()]
-        found[grant.space_id].append((grant.source, grant.parents_in is None, names))
-    return found
+    return seen_by(request.membership, spaces)  # type: ignore[attr-defined]
 
 
 def _find_sources(request: Any, text: str) -> list[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from datasources.connectors.base import ConnectorError
-from datasources.models import DataSource
+from datasources.models import DataSource, Document, Node
 from datasources.retrieval.types import IndexUnavailable
 from portal.api.base import WorkspaceAPI
 from portal.api.problems import Problem
@@ -40,6 +40,11 @@ class DataAPI(WorkspaceAPI):
     def source(self, pk: UUID) -> DataSource:
         rows = DataSource.objects.visible_to(self.membership).exclude(state=DataSource.State.DELETING)
         return get_object_or_404(rows.select_related("workspace", "credential"), pk=pk)
+
+    def document(self, pk: UUID) -> Document:
+        """404 for one that the caller may not read."""
+        readable = Node.objects.readable_by(self.membership).values("pk")
+        return get_object_or_404(Document.objects.select_related("node").filter(node__in=readable), pk=pk)
 
     def managed(self, pk: UUID) -> DataSource:
         """The source, to be changed: 404 where it can't be seen, 403 where it is seen and managed by others."""

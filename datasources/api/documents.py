@@ -17,8 +17,10 @@ from rest_framework.response import Response
 from datasources import sources
 from datasources.api.base import DataAPI, one_of, uuid_of
 from datasources.api.shapes import DocumentShape, NodeShape, RunShape, UploadShape
-from datasources.explaining import why
-from datasources.models import DataSource, Document, Node, SyncRun, UploadedFile
+from datasources.explaining import readers_of, why
+from datasources.models import DataSource, Node, SyncRun, UploadedFile
+from datasources.passages import Passages
+from portal.api.pagination import ByPlace
 from portal.models import Membership
 
 
@@ -56,17 +58,45 @@ class OneDocument(DataAPI):
     @extend_schema(operation_id="documents_get", responses=DocumentShape)
     def get(self, request: Request, slug: str, pk: UUID) -> Response:
         """A document with its text. 404 for one that the caller may not read."""
-        readable = Node.objects.readable_by(self.membership)
-        row = get_object_or_404(Document.objects.select_related("node").filter(node__in=readable.values("pk")), pk=pk)
-        return self.shown(DocumentShape, row)
+        return self.shown(DocumentShape, self.document(pk))
+
+
+class PassageShape(serializers.Serializer[Any]):
+    """``start`` and ``end``: of the document's ``text``, as long as its ``content_hash`` is this one; else the text has changed,
+    and is not indexed anew yet."""
+
+    number = serializers.IntegerField(help_text="From 1, in the order of the text.")
+    heading = serializers.CharField(help_text="The headings above it, from the top down.")
+    text = serializers.CharField()
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    content_hash = serializers.CharField()
+
+
+class DocumentPassages(DataAPI):
+    access = "document.view"
+    pagination_class = ByPlace
+
+    @extend_schema(operation_id="documents_passages", responses=PassageShape(many=True))
+    def get(self, request: Request, slug: str, pk: UUID) -> Response:
+        """The document's passages as the index holds them; none where it is not in the index yet."""
+        row = self.document(pk)
+        return self.listed(PassageShape, Passages(row, row.node.source_id, row.node.workspace_id))
+
+
+class ReaderShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    who = serializers.CharField(help_text="Whom it lets read, in words.")
 
 
 class AccessShape(serializers.Serializer[Any]):
-    """Whether a person may read the document, and why, in sentences."""
+    """Whether a person may read it, and why, in sentences; ``spaces`` that see it, as far as the caller may know them."""
 
     member = serializers.UUIDField()
     may = serializers.BooleanField()
     reasons = serializers.ListField(child=serializers.CharField())
+    spaces = ReaderShape(many=True)
 
 
 class DocumentAccess(DataAPI):
@@ -84,12 +114,17 @@ class DocumentAccess(DataAPI):
         ],
     )
     def get(self, request: Request, slug: str, pk: UUID) -> Response:
-        """Why a person can, or can't, read this document. Who manages its source may ask about everybody."""
+        """Who sees this document, or folder, and why a person can, or can't, read it. Who manages its source may ask about
+        everybody."""
         nodes = Node.objects.browsable_by(self.membership).select_related("source").defer("source__cursor")
         node = get_object_or_404(nodes, pk=pk)
         about = self._about(request.query_params.get("member", ""), node)
         found = why(node, about, self.membership)
-        return self.shown(AccessShape, {"member": about.pk, "may": found.may, "reasons": found.reasons})
+        spaces = [
+            {"id": space.pk, "name": space.name, "who": who} for space, who in readers_of(node, self.membership).items()
+        ]
+        told = {"member": about.pk, "may": found.may, "reasons": found.reasons, "spaces": spaces}
+        return self.shown(AccessShape, told)
 
     def _about(self, asked: str, node: Node) -> Membership:
         if not asked or uuid_of(asked, "member") == self.membership.pk:

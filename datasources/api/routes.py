@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from datasources.api import connecting, documents, entering, hooks, runs, search, sources, tables, written
+from datasources.api import (
+    connecting,
+    documents,
+    entering,
+    governing,
+    hooks,
+    runs,
+    search,
+    sources,
+    tables,
+    tags,
+    written,
+)
 
 _source = "data-sources/<uuid:pk>/"
 _run = f"{_source}runs/<uuid:run>/"
@@ -22,6 +34,8 @@ urlpatterns = [
     path(f"{_source}estimate/", connecting.EstimateOf.as_view(), name="data-source-estimate"),
     path(f"{_source}selection/", connecting.SelectionOf.as_view(), name="data-source-selection"),
     path(f"{_source}export/", connecting.ExportOf.as_view(), name="data-source-export"),
+    path(f"{_source}deletion/", governing.Deletion.as_view(), name="data-source-deletion"),
+    path(f"{_source}access/", governing.SourceAccess.as_view(), name="data-source-access"),
     path(f"{_source}sync/", sources.Sync.as_view(), name="data-source-sync"),
     path(f"{_source}pause/", sources.Pause.as_view(), name="data-source-pause"),
     path(f"{_source}resume/", sources.Resume.as_view(), name="data-source-resume"),
@@ -46,7 +60,11 @@ urlpatterns = [
     path("tables/query/", tables.TablesQuery.as_view(), name="tables-query"),
     path("tables/<uuid:pk>/", tables.OneTable.as_view(), name="table"),
     path("tables/<uuid:pk>/rows/", tables.TableRows.as_view(), name="table-rows"),
+    path("tables/<uuid:pk>/csv/", tables.TableCsv.as_view(), name="table-csv"),
     path("documents/<uuid:pk>/", documents.OneDocument.as_view(), name="document"),
     path("documents/<uuid:pk>/access/", documents.DocumentAccess.as_view(), name="document-access"),
+    path("documents/<uuid:pk>/passages/", documents.DocumentPassages.as_view(), name="document-passages"),
+    path("spaces/<uuid:pk>/data-sources/", governing.SpaceSees.as_view(), name="space-data-sources"),
+    path("tags/", tags.Tags.as_view(), name="tags"),
     path("search/", search.Search.as_view(), name="search"),
 ]

@@ -23,13 +23,13 @@ class Runs(DataAPI):
     @extend_schema(operation_id="runs_list", responses=RunShape(many=True))
     def get(self, request: Request, slug: str, pk: UUID) -> Response:
         """Newest first."""
-        return self.listed(RunShape, self.source(pk).runs.all())
+        return self.listed(RunShape, self.source(pk).runs.select_related("requested_by"))
 
 
 class RunAPI(DataAPI):
     def row(self, pk: UUID, run: UUID, *, manage: bool = False) -> SyncRun:
         source = self.managed(pk) if manage else self.source(pk)
-        return get_object_or_404(source.runs.select_related("source__workspace"), pk=run)
+        return get_object_or_404(source.runs.select_related("source__workspace", "requested_by"), pk=run)
 
 
 class OneRun(RunAPI):
@@ -46,7 +46,10 @@ class RunItems(RunAPI):
     @extend_schema(
         operation_id="runs_items",
         responses=RunItemShape(many=True),
-        parameters=[OpenApiParameter("outcome", str, enum=RunItem.Outcome.values)],
+        parameters=[
+            OpenApiParameter("outcome", str, enum=RunItem.Outcome.values),
+            OpenApiParameter("q", str, description="Only what has this text in its path."),
+        ],
     )
     def get(self, request: Request, slug: str, pk: UUID, run: UUID) -> Response:
         """What became of each document. Who does not manage the source sees those that they may read."""
@@ -54,6 +57,8 @@ class RunItems(RunAPI):
         rows = found.items.all()
         if outcome := one_of(request.query_params.get("outcome"), RunItem.Outcome, "outcome"):
             rows = rows.filter(outcome=outcome)
+        if text := request.query_params.get("q", "").strip():
+            rows = rows.filter(path__icontains=text)
         if not DataSource.objects.manageable_by(self.membership).filter(pk=pk).exists():
             seen = Node.objects.browsable_by(self.membership).filter(source=pk)
             rows = rows.filter(node__in=seen.values("pk"))

@@ -13,9 +13,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from datasources.freshness import freshness_of
-from datasources.health import seconds_left
+from datasources.health import health, seconds_left
 from datasources.models import DataSource, Document, Grant, Node, RunItem, Selection, SyncRun, UploadedFile
-from portal.api.shapes import SpaceName
+from portal.api.shapes import PersonShape, SpaceName
 from portal.models import Membership, Space
 
 
@@ -23,9 +23,11 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
     """discovered = indexed + unchanged + skipped + failed once it is done; ``error`` is empty or a sentence.
 
     ``rate`` is in documents a second; ``seconds_left`` is null where it can't be told; ``waits_until``: no worker takes it
-    before. ``current`` and the examples in ``held`` name documents: they are for who manages the source.
+    before. ``current`` and the examples in ``held`` name documents: they, and who asked for the run, are for who manages the
+    source.
     """
 
+    requested_by = PersonShape(allow_null=True)
     seconds_left = serializers.SerializerMethodField()
     waits_until = serializers.DateTimeField(source="not_before", allow_null=True)
 
@@ -35,6 +37,7 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
             "id",
             "state",
             "trigger",
+            "requested_by",
             "wish",
             "discovered",
             "indexed",
@@ -62,7 +65,7 @@ class RunShape(serializers.ModelSerializer[SyncRun]):
     def to_representation(self, run: SyncRun) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(run)
         if not self._manages(run):
-            shown["current"] = ""
+            shown["current"], shown["requested_by"] = "", None
             shown["held"] = shown["held"] and {**shown["held"], "examples": []}
         return shown
 
@@ -117,6 +120,14 @@ class FreshnessShape(serializers.Serializer[Any]):
     updates = serializers.IntegerField()
 
 
+class HealthShape(serializers.Serializer[Any]):
+    """In words, as the pages say it. ``since``: a moment that belongs after them."""
+
+    words = serializers.CharField()
+    tone = serializers.ChoiceField(["ok", "busy", "warn", "bad", "quiet"])
+    since = serializers.DateTimeField(allow_null=True)
+
+
 class SourceShape(serializers.ModelSerializer[DataSource]):
     """``config`` is null for those who only read the source. ``spaces`` are those that the caller knows of.
 
@@ -124,6 +135,7 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
     whether the source's own rights are asked, too.
     """
 
+    health = serializers.SerializerMethodField()
     freshness = serializers.SerializerMethodField()
 
     spaces = serializers.SerializerMethodField()
@@ -140,6 +152,7 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
             "name",
             "state",
             "state_detail",
+            "health",
             "spaces",
             "counts",
             "last_run",
@@ -168,6 +181,12 @@ class SourceShape(serializers.ModelSerializer[DataSource]):
         run = self.context["runs"].get(row.pk)
         return RunShape(run, context=self.context).data if run else None
 
+    @extend_schema_field(HealthShape)
+    def get_health(self, row: DataSource) -> Any:
+        run, counts = self.context["runs"].get(row.pk), self.context["counts"][row.pk]
+        under_way = run if run and run.state in SyncRun.OPEN else None
+        return HealthShape(health(row, under_way, counts["failed"], counts["indexed"])).data
+
     @extend_schema_field(FreshnessShape(allow_null=True))
     def get_freshness(self, row: DataSource) -> Any:
         found = self.context["freshness"].get(row.pk)
@@ -190,6 +209,7 @@ def around(membership: Membership, sources: Sequence[DataSource]) -> dict[str, A
     for grant in grants:
         spaces[grant.source_id].append(grant.space)
     newest = SyncRun.objects.filter(source__in=ids).order_by("source_id", "-created").distinct("source_id")
+    newest = newest.select_related("requested_by")
     return {
         "spaces": spaces,
         "counts": _counts(membership, ids),

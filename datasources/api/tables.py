@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasources.api.base import DataAPI
+from datasources.api.base import DataAPI, uuid_of
 from datasources.models import Table
 from datasources.tables import MOST_TABLES, Limits, Result, SqlError, TablesUnavailable, named, rows_of, run_sql
-from datasources.views.tables import readable
+from datasources.views.tables import csv_of, readable
 from portal.api.problems import Problem
 
 MOST_ROWS = 5_000
@@ -96,11 +98,21 @@ class Tables(TablesAPI):
     @extend_schema(
         operation_id="tables_list",
         responses=TableShape(many=True),
-        parameters=[OpenApiParameter("q", str, description="Only those with these words in path, sheet or columns.")],
+        parameters=[
+            OpenApiParameter("q", str, description="Only those with these words in path, sheet or columns."),
+            OpenApiParameter("data_source", UUID, description="Only those of this source."),
+            OpenApiParameter(
+                "document", UUID, description="Only those of this document, such as the sheets of a file."
+            ),
+        ],
     )
     def get(self, request: Request, slug: str) -> Response:
         """Every table that the caller may read."""
-        rows = readable(self.membership, request.query_params.get("q", "").strip()[:200])
+        asked = request.query_params
+        rows = readable(self.membership, asked.get("q", "").strip()[:200])
+        for name, lookup in (("data_source", "node__source"), ("document", "node")):
+            if asked.get(name):
+                rows = rows.filter(**{lookup: uuid_of(asked[name], name)})
         return self.listed(TableShape, rows, ordering=("node__path", "position", "id"))
 
 
@@ -147,6 +159,16 @@ class TableRows(TablesAPI):
             page=int(number),
         )
         return Response(_shown(rows.result) | {"total": rows.total, "page": rows.page, "pages": rows.pages})
+
+
+class TableCsv(TablesAPI):
+    access = "table.view"
+    pagination_class = None
+
+    @extend_schema(operation_id="tables_csv", responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request, slug: str, pk: UUID) -> HttpResponse:
+        """The first 20,000 rows for a spreadsheet, which takes no cell for a formula."""
+        return csv_of(get_object_or_404(readable(self.membership), pk=pk))
 
 
 class TablesQuery(TablesAPI):

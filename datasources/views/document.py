@@ -11,11 +11,11 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from datasources import reading
 from datasources.models import DataSource, Document, Node, UploadedFile, node_id
+from datasources.passages import Passages
 from datasources.rendering import Mark, neighbour, part_at, parts_of, relative_links
 from datasources.rendering import render as rendered
-from datasources.retrieval.types import IndexUnavailable, Selector
+from datasources.retrieval.types import IndexUnavailable
 from datasources.views.data import kind_icon
 from datasources.views.node_access import explained
 from portal.access import WorkspaceRequest, workspace_view
@@ -87,13 +87,11 @@ def _passages(node: Node, document: Document) -> tuple[list[Mark], str]:
     if not document.indexed_space:
         return [], "This document is not in the index yet."
     try:
-        handle = reading.open_index().for_workspace(node.workspace_id)
-        points = list(handle.scroll(document.indexed_space, Selector(source=node.source_id, node=node.pk)))
+        cut = Passages(document, node.source_id, node.workspace_id)[:]
     except IndexUnavailable as error:
         log.warning("passages not shown", node=str(node.pk), error=str(error))
         return [], "The index does not answer now, so the passages can't be shown. Try again in a minute."
-    places = sorted((point.payload["start"], point.payload["end"]) for point in points)
-    return [Mark(start, end, number) for number, (start, end) in enumerate(places, start=1)], ""
+    return [Mark(one.start, one.end, one.number) for one in cut], ""
 
 
 def _resolver(request: WorkspaceRequest, node: Node, piece: str) -> Any:

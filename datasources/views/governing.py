@@ -6,14 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasources import browsing, granting, offering, sources
-from datasources.models import DataSource, Document, Grant, Node, Table, UploadedFile
+from datasources import granting, sources
+from datasources.granted import shares_of
+from datasources.losing import losses_of
+from datasources.models import DataSource, Grant, Node, UploadedFile
 from datasources.picking import picker, read_choice
 from datasources.views.source import address, frame_of, manageable, visible
 from portal.access import WorkspaceRequest, may, workspace_view
@@ -31,25 +32,9 @@ def access(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
 
 
 def _access(request: WorkspaceRequest, source: DataSource, status: int = 200, **more: Any) -> HttpResponse:
-    spaces = Space.objects.filter(pk__in=Space.objects.governed_by(request.membership).values("pk"))
-    spaces = spaces.annotate(people=Count("members", distinct=True)).order_by("kind", "name")
-    grants = {grant.space_id: grant for grant in Grant.objects.filter(source=source)}
-    parts = {key for grant in grants.values() for key in grant.parents_in or ()}
-    # What is still to come is known by what the place offered; only who manages the source gets so far.
-    paths = offering.paths_of(source, parts) if may(request.membership, "grant.manage") else {}
-    paths |= dict(browsing.browsable(request.membership, source).filter(pk__in=parts).values_list("pk", "path"))
-    rows = [
-        (
-            space,
-            grant,
-            [paths.get(key, "A part that you may not see") for key in (grant.parents_in or ())] if grant else [],
-        )
-        for space in spaces
-        for grant in [grants.get(space.pk)]
-    ]
     context = {
         **frame_of(request, source, "access"),
-        "rows": rows,
+        "shares": shares_of(request.membership, source),
         "decides": may(request.membership, "grant.manage"),
         **more,
     }
@@ -144,13 +129,9 @@ def source_delete(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
 
 
 def _delete_page(request: WorkspaceRequest, source: DataSource, **more: Any) -> HttpResponse:
-    documents = Document.objects.filter(node__source=source)
     context = {
         **frame_of(request, source, "settings"),
-        **documents.aggregate(documents=Count("pk"), passages=Sum("passages")),
-        **Table.objects.filter(node__source=source).aggregate(tables=Count("pk"), table_rows=Sum("rows")),
-        "uploaded": source.uploads.count(),
-        "granted": [grant.space for grant in source.grants.select_related("space")],
+        "losses": losses_of(source, request.membership),
         "panels": _panels(request, source),
         **more,
     }

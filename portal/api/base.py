@@ -14,6 +14,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from portal.api.pagination import Sliced
 from portal.models import Membership, User, Workspace
 
 
@@ -65,15 +66,16 @@ class WorkspaceAPI(GenericAPIView):
     def listed(
         self,
         serializer_class: type[BaseSerializer],
-        rows: QuerySet[Any],
+        rows: QuerySet[Any] | Sliced,
         *,
         ordering: Iterable[str] | None = None,
         context: Any = None,
     ) -> Response:
-        """One page of ``rows``. ``context`` is called with the page, for what its rows need together (counts, names)."""
+        """One page of ``rows``: a queryset, unless they are paged by their place. ``context`` is called with the page, for what
+        its rows need together (counts, names)."""
         if ordering is not None and self.paginator is not None:
             self.paginator.ordering = tuple(ordering)  # type: ignore[attr-defined]
-        page = self.paginate_queryset(rows)
+        page = self.paginate_queryset(rows)  # type: ignore[arg-type]
         assert page is not None
         more = context(page) if context else {}
         serializer = serializer_class(page, many=True, context={**self.get_serializer_context(), **more})

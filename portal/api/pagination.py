@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from rest_framework.pagination import Cursor as Position
 from rest_framework.pagination import CursorPagination
@@ -15,6 +16,12 @@ class Cursor(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 200
     ordering = ("-created", "pk")
+
+
+class Sliced(Protocol):
+    """A list that is fetched a stretch at a time, from a database or from elsewhere."""
+
+    def __getitem__(self, wanted: slice, /) -> Sequence[Any]: ...
 
 
 class ByPlace(Cursor):

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from datasources.models import Document, Grant
-from datasources.retrieval.types import IndexUnavailable, StoredPoint
+from datasources.retrieval.types import Hit, IndexUnavailable, point_id
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -125,24 +125,28 @@ def test_a_long_document_opens_in_the_part_of_the_passage(reader, node):
 
 
 class _Index:
-    def __init__(self, points=None):
-        self.points = points
+    def __init__(self, hits=None):
+        self.hits = hits
 
     def for_workspace(self, workspace):
         return self
 
-    def scroll(self, space, selector):
-        if self.points is None:
+    async def fetch(self, space, ids, filter):
+        if self.hits is None:
             raise IndexUnavailable("gone")
-        return iter(self.points)
+        return [hit for hit in self.hits if hit.id in ids]
 
 
 def test_passages_are_shown_in_the_margin_on_demand(reader, node, monkeypatch):
     Document.objects.filter(pk=node.pk).update(indexed_space="minilm", passages=2)
     second = TEXT.index("Melde")
-    payloads = [{"start": second, "end": len(TEXT)}, {"start": 0, "end": 14}]
-    points = [StoredPoint(node.pk, payload) for payload in payloads]
-    monkeypatch.setattr("datasources.reading.open_index", lambda: _Index(points))
+    cut = [(0, 14), (second, len(TEXT))]
+    common = {"node": str(node.pk), "source": str(node.source_id), "text": "…"}
+    hits = [
+        Hit(point_id(node.pk, number), {**common, "position": number, "start": start, "end": end})
+        for number, (start, end) in enumerate(cut)
+    ]
+    monkeypatch.setattr("datasources.reading.open_index", lambda: _Index(hits))
     assert "passage-at" not in reader.get(address(node)).content.decode()
     page = reader.get(address(node, "?passages=1")).content.decode()
     assert 'data-n="1"' in page
@@ -150,7 +154,7 @@ def test_passages_are_shown_in_the_margin_on_demand(reader, node, monkeypatch):
 
 
 def test_an_index_that_does_not_answer_is_told_and_the_text_stays(reader, node, monkeypatch):
-    Document.objects.filter(pk=node.pk).update(indexed_space="minilm")
+    Document.objects.filter(pk=node.pk).update(indexed_space="minilm", passages=1)
     monkeypatch.setattr("datasources.reading.open_index", lambda: _Index())
     page = reader.get(address(node, "?passages=1")).content.decode()
     assert "The index does not answer now" in page
