@@ -1,19 +1,21 @@
-"""Sources, runs and grants in the admin. Every change is a verb of sources.py or granting.py."""
+"""Sources and runs in the admin. Every change is a verb of sources.py."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from datasources import admin_health as admin_health
-from datasources import granting, sources
+from datasources import sources
+from datasources.admin_grants import GrantAdmin as GrantAdmin
 from datasources.admin_tables import TableAdmin as TableAdmin
-from datasources.models import DataSource, Document, Grant, Node, SyncRun, Table
-from datasources.uses import used_by
+from datasources.losing import losses_of
+from datasources.models import DataSource, Node, SyncRun
+from datasources.uses import Uses, used_by
 from portal.admin.base import GovernAdmin
 from portal.admin.deeds import Deed
 from portal.admin.overview import TEMPLATE, Number, Waiting, panel
@@ -73,9 +75,8 @@ def _stop_run(run: SyncRun, by: User) -> str:
     return f"{run.source.name}: the sync ends; what came in stays."
 
 
-def _uses(row: DataSource) -> list[str]:
-    """What reads it, line by line, as the workspace's admins may know it."""
-    found = used_by(None, [row])[row.pk]
+def _told(found: Uses) -> list[str]:
+    """What reads a source, line by line."""
     lines = []
     if found.named:
         handles = ", ".join(f"@{use.handle}" for use in found.named)
@@ -143,7 +144,7 @@ class DataSourceAdmin(GovernAdmin):
 
     @admin.display
     def assistants(self, row: Any) -> str:
-        return "\n".join(_uses(row)) or "Nothing yet"
+        return "\n".join(_told(used_by(None, [row])[row.pk])) or "Nothing yet"
 
     def save_row(self, request: HttpRequest, row: Any, data: dict[str, Any], *, change: bool) -> DataSource:
         by: Any = request.user
@@ -153,19 +154,15 @@ class DataSourceAdmin(GovernAdmin):
         sources.delete_source(row, by=request.user)  # type: ignore[arg-type]
 
     def losses(self, row: Any) -> list[str]:
-        documents = Document.objects.filter(node__source=row)
-        passages = documents.aggregate(number=Sum("passages"))["number"] or 0
-        tables = Table.objects.filter(node__source=row).count()
-        lines = [
-            f"{documents.count():,} documents with {passages:,} passages: nobody finds them any more.",
-            *([f"{tables:,} tables, and what SQL finds in them."] if tables else []),
-            f"{row.grants.count()} grants, and the record of {row.runs.count()} syncs.",
+        lost = losses_of(row, None)
+        return [
+            f"{lost.documents:,} documents with {lost.passages:,} passages: nobody finds them any more.",
+            *([f"{lost.uploads:,} uploaded files, of which Atrium may hold the only copy."] if lost.uploads else []),
+            *_told(lost.used_by),
+            *([f"{lost.tables:,} tables, and what SQL finds in them."] if lost.tables else []),
+            f"{len(lost.spaces)} grants, and the record of {lost.syncs} syncs.",
             "Citations in old answers stay, and say that the document is gone.",
         ]
-        lines[1:1] = _uses(row)
-        if uploads := row.uploads.count():
-            lines.insert(1, f"{uploads:,} uploaded files, of which Atrium may hold the only copy.")
-        return lines
 
 
 def _retry(run: SyncRun, by: User) -> str:
@@ -235,40 +232,6 @@ class SyncRunAdmin(GovernAdmin):
         Deed("agree", "Remove what is gone", _agree, lambda run: run.held is not None, _held),
         Deed("keep", "Keep it", _keep, lambda run: run.held is not None),
     )
-
-
-@admin.register(Grant, site=site)
-class GrantAdmin(GovernAdmin):
-    """Whole sources here; parts are ticked in the source's tree, on its Access page."""
-
-    section, icon, weight = "Data", "lock_open", 50
-    to_workspace = "source__workspace"
-    may_add = may_delete = True
-    list_display = ("source", "space", "part")
-    list_filter = ("source", "space")
-    list_select_related = ("source__workspace", "space")
-    fields = ("source", "space", "part")
-    add_fieldsets = ((None, {"fields": ("source", "space")}),)
-    readonly_fields = ("part",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
-        return super().get_queryset(request).defer("source__cursor")
-
-    @admin.display
-    def part(self, row: Grant) -> str:
-        if row.parents_in is None:
-            return "All of it"
-        number = len(row.parents_in)
-        return f"{number} folder{'' if number == 1 else 's'} or page{'' if number == 1 else 's'}, and what is below"
-
-    def save_row(self, request: HttpRequest, row: Any, data: dict[str, Any], *, change: bool) -> Grant:
-        return granting.grant_access(data["source"], data["space"], by=request.user)  # type: ignore[arg-type]
-
-    def delete_row(self, request: HttpRequest, row: Any) -> None:
-        granting.take_access(row.source, row.space, by=request.user)  # type: ignore[arg-type]
-
-    def losses(self, row: Any) -> list[str]:
-        return [f"The people of {row.space} no longer find anything of {row.source}, unless another space gives it."]
 
 
 def _overview(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:

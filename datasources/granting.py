@@ -70,7 +70,7 @@ def known_parts(source: DataSource, space: Space, parents_in: Sequence[UUID], na
         raise ValidationError(f"More than {MOST_TICKED:,} single ticks: tick folders instead.")
     unsure = set(found) - set(named)
     if len(offering.external_ids_of(source, unsure)) != len(unsure):
-        raise ValidationError("Some of what was ticked is no longer in this source. Look at it again.")
+        raise ValidationError(f"Some of what was ticked is not in {source}, or no longer. Look at it again.")
     return found
 
 

@@ -1,10 +1,17 @@
 """Sources, runs and grants in the admin."""
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from datasources.models import DataSource, Grant, SyncRun
+from datasources import reading
+from datasources.access import readable_branches
+from datasources.models import DataSource, Grant, Node, Offered, SyncRun, node_id
+from datasources.retrieval.types import Filter
 from portal.models import AuditEvent, Space
 from tests import factories
+from tests.datasources.syncing import synced
 
 
 @pytest.fixture
@@ -80,14 +87,173 @@ def test_held_deletions_wait_on_the_first_page_for_a_yes(cast, admin, source):
     assert run.held is None
 
 
-def test_a_grant_takes_only_what_is_of_the_workspace(cast, admin, source):
+# ---- Grants ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def company(cast):
+    return Space.objects.get(workspace=cast.workspace, name="Company")
+
+
+@pytest.fixture
+def folders(source):
+    """Two of the source, by name."""
+    hr = factories.node(source, "hr")
+    pay = factories.node(source, "hr/pay", parent=hr)
+    factories.node(source, "hr/pay/salary.md", parent=pay, text="Secret sums.")
+    Node.objects.filter(pk__in=[hr.pk, pay.pk]).update(has_children=True)
+    return {"hr": hr, "pay": pay}
+
+
+def read_as(html):
+    """The lines of a page, for a look at its words."""
+    return " ".join(html.content.decode().split())
+
+
+def test_a_grant_takes_only_what_is_of_the_workspace(cast, admin, source, company):
     Grant.objects.all().delete()
     theirs = factories.source(cast.elsewhere)
-    company = Space.objects.get(workspace=cast.workspace, name="Company")
     page = f"{BASE}grant/add/"
-    assert admin.post(page, {"source": str(theirs.pk), "space": str(company.pk)}).status_code == 200
+    whole = {"sees": "all", "space": str(company.pk)}
+    assert admin.post(page, {**whole, "source": str(theirs.pk)}).status_code == 200
     assert not Grant.objects.filter(source=theirs, space=company).exists()
-    assert admin.post(page, {"source": str(source.pk), "space": str(company.pk)}).status_code == 302
+    assert admin.post(page, {**whole, "source": str(source.pk)}).status_code == 302
     made = Grant.objects.get(source=source)
+    assert made.parents_in is None
     assert admin.post(f"{BASE}grant/{made.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Grant.objects.filter(source=source).exists()
+
+
+def test_a_part_is_granted_changed_and_made_the_whole_and_each_is_in_the_log(cast, admin, source, company, folders):
+    Grant.objects.all().delete()
+    hr, pay = (str(folders[name].pk) for name in ("hr", "pay"))
+    given = {"source": str(source.pk), "space": str(company.pk), "sees": "part", "parts": [pay]}
+    assert admin.post(f"{BASE}grant/add/", given).status_code == 302
+    made = Grant.objects.get(source=source)
+    assert made.parents_in == [folders["pay"].pk]
+    page = f"{BASE}grant/{made.pk}/change/"
+    shown = read_as(admin.get(page))
+    assert "hr / pay</option>" in shown
+    assert admin.post(page, {"sees": "part", "parts": [hr, pay]}).status_code == 302
+    made.refresh_from_db()
+    assert made.parents_in == [folders["hr"].pk, folders["pay"].pk]
+    assert "hr; hr / pay" in read_as(admin.get(f"{BASE}grant/"))
+    assert admin.post(page, {"sees": "all"}).status_code == 302
+    made.refresh_from_db()
+    assert made.parents_in is None
+    assert "All of it" in read_as(admin.get(f"{BASE}grant/"))
+    told = AuditEvent.objects.filter(action="grant.set").order_by("id")
+    assert [event.after["parents_in"] for event in told] == [[pay], [hr, pay], None]
+    assert {(event.via, event.actor_id, event.object_id) for event in told} == {
+        ("admin", cast.admin.user_id, str(source.pk))
+    }
+
+
+def test_a_part_that_the_admin_granted_is_all_that_the_index_gives(cast, admin, place, embedder, company):
+    source = factories.source(cast.workspace, kind="fake")
+    place.files.update({"hr/leave.md": "Words of leave.", "it/laptop.md": "Words of laptops."})
+    synced(source)
+    made = Grant.objects.get(source=source)
+    part = {"sees": "part", "parts": [str(Node.objects.get(source=source, external_id="hr").pk)]}
+    assert admin.post(f"{BASE}grant/{made.pk}/change/", part).status_code == 302
+    assert found_in_index(cast.member, embedder) == {"leave.md"}
+    assert admin.post(f"{BASE}grant/{made.pk}/change/", {"sees": "all"}).status_code == 302
+    assert found_in_index(cast.member, embedder) == {"leave.md", "laptop.md"}
+
+
+def found_in_index(membership, embedder):
+    handle = reading.open_index().for_workspace(membership.workspace_id)
+    filter = Filter(readable_branches(membership))
+    vector = embedder.embed_query("words").vectors[0]
+    found = async_to_sync(handle.search)(embedder.space, dense=vector, query="words", filter=filter, limit=100)
+    hits = async_to_sync(handle.fetch)(embedder.space, [hit.id for hit in (*found.dense, *found.bm25)], filter)
+    return set(Node.objects.filter(pk__in=[hit.payload["node"] for hit in hits]).values_list("title", flat=True))
+
+
+def test_a_part_of_another_source_or_workspace_is_refused_in_words_and_not_named(cast, admin, source, company):
+    here = factories.node(factories.source(cast.workspace), "Another folder")
+    there = factories.node(factories.source(cast.elsewhere), "Umbra plans")
+    made = Grant.objects.get(source=source)
+    add = {"source": str(source.pk), "space": str(factories.space(cast.workspace).pk)}
+    for address, more in ((f"{BASE}grant/{made.pk}/change/", {}), (f"{BASE}grant/add/", add)):
+        for node in (here, there):
+            page = admin.post(address, {**more, "sees": "part", "parts": [str(node.pk)]})
+            assert page.status_code == 200
+            assert "Some of what was ticked is not in Handbook, or no longer." in read_as(page)
+            assert "Another folder" not in read_as(page)
+            assert "Umbra" not in read_as(page)
+    for given, says in (
+        ({"sees": "part"}, "Tick what Company may see, or take its access away."),
+        ({"sees": "part", "parts": ["nonsense"]}, "What was chosen did not arrive whole."),
+        ({"sees": "all", "parts": [str(here.pk)]}, "give only these, or take them out"),
+    ):
+        assert says in read_as(admin.post(f"{BASE}grant/{made.pk}/change/", given))
+    made.refresh_from_db()
+    assert (made.parents_in, Grant.objects.count()) == (None, 3)
+    assert not AuditEvent.objects.filter(action="grant.set").exists()
+
+
+def test_parts_are_found_by_their_paths_in_the_chosen_source_of_ones_own_workspace(cast, admin, source, folders):
+    theirs = factories.source(cast.elsewhere)
+    factories.node(theirs, "hr")
+    factories.node(factories.source(cast.workspace), "hr of another")
+    address = f"{BASE}grant/parts/"
+
+    def texts(**query):
+        body = admin.get(address, query).json()
+        return [row["text"] for row in body["results"]], body["pagination"]["more"]
+
+    whole = ["hr", "hr / pay", "a.md", "hr / pay / salary.md"]
+    assert texts(source=source.pk) == (whole, False)
+    assert texts(source=source.pk, term="PAY hr") == (["hr / pay", "hr / pay / salary.md"], False)
+    assert texts() == ([], False)
+    Node.objects.filter(title="salary.md").update(gone="agreed")
+    for number in range(20):
+        factories.node(source, f"it/{number:02}", text="x")
+    found, more = texts(source=source.pk)
+    assert (len(found), more) == (20, True)
+    assert texts(source=source.pk, page=2) == (["18", "19", "a.md"], False)
+    assert admin.get(address, {"source": theirs.pk}).status_code == 404
+    assert admin.get(address, {"source": "nonsense"}).status_code == 404
+    assert admin.post(address).status_code == 405
+    for who in (cast.builder, cast.member, cast.outsider):
+        admin.force_login(who.user)
+        assert admin.get(address, {"source": source.pk}).status_code in (403, 404)
+
+
+def test_a_part_that_is_still_to_come_is_named_and_may_stay(cast, admin, source, folders):
+    level = source.levels.create(parent="", state="read")
+    later = Offered.objects.create(
+        level=level, source=source, node=node_id(source.pk, "it"), external_id="it", kind="folder", title="Later"
+    )
+    unknown = node_id(source.pk, "an integration knows it")
+    Grant.objects.filter(source=source).update(parents_in=[later.node, unknown])
+    made = Grant.objects.get(source=source)
+    assert "Later; A part that is not in it now" in read_as(admin.get(f"{BASE}grant/"))
+    page = f"{BASE}grant/{made.pk}/change/"
+    assert "Later</option>" in read_as(admin.get(page))
+    parts = [str(key) for key in (later.node, unknown, folders["hr"].pk)]
+    assert admin.post(page, {"sees": "part", "parts": parts}).status_code == 302
+    made.refresh_from_db()
+    assert made.parents_in == [later.node, unknown, folders["hr"].pk]
+
+
+def test_grants_of_others_are_not_there_and_the_list_asks_a_constant_number_of_questions(cast, admin, source, folders):
+    theirs = Grant.objects.get(source=factories.source(cast.elsewhere))
+    assert admin.get(f"{BASE}grant/{theirs.pk}/change/").status_code == 404
+    assert admin.post(f"{BASE}grant/{theirs.pk}/change/", {"sees": "all"}).status_code == 404
+
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            assert admin.get(f"{BASE}grant/").status_code == 200
+        return len(asked)
+
+    Grant.objects.filter(source=source).update(parents_in=[folders["hr"].pk])
+    queries()
+    few = queries()
+    for _ in range(5):
+        other = factories.source(cast.workspace)
+        parts = [factories.node(other, f"folder {number}").pk for number in range(6)]
+        Grant.objects.filter(source=other).update(parents_in=parts)
+    assert queries() == few
+    assert "folder 3; and 2 more" in read_as(admin.get(f"{BASE}grant/"))

@@ -398,7 +398,7 @@ def test_connecting_at_once_keeps_all_or_nothing(cast, wiki):  # noqa: F811
     entered = connecting.read_entered("wiki", config={}, auth="token", fields={"token": TOKEN})
     made = {"workspace": cast.workspace, "by": cast.builder.user, "kind": "wiki", "name": "Wiki", "entered": entered}
     nowhere = {Space.objects.get(workspace=cast.workspace, name="Company").pk: [node_id(cast.workspace.pk, "other")]}
-    with pytest.raises(ValidationError, match="no longer in this source"):
+    with pytest.raises(ValidationError, match="is not in .*, or no longer"):
         connecting.connect(**made, share=lambda source: (nowhere, ()))
     with pytest.raises(ValidationError, match="at least one space"):
         connecting.connect(**made, spaces=[])
