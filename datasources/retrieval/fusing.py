@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -56,29 +56,27 @@ def fuse(candidates: Candidates, dense_weight: float) -> list[Fused]:
     """
     if not 0.0 <= dense_weight <= 1.0:
         raise ValueError(f"The dense half's weight is a share between 0 and 1, not {dense_weight}.")
-    dense, bm25 = _raw(candidates.dense), _raw(candidates.bm25)
-    scaled_dense, scaled_bm25 = _scaled(dense), _scaled(bm25)
+    # Each id is hashed once for each half: that of a UUID is slow, and there are some hundreds.
+    both: dict[UUID, tuple[float | None, float | None]] = {hit.id: (hit.score, None) for hit in candidates.dense}
+    for hit in candidates.bm25:
+        found = both.get(hit.id)
+        both[hit.id] = (None if found is None else found[0], hit.score)
+    in_dense, in_bm25 = _scale(candidates.dense), _scale(candidates.bm25)
     fused = [
-        Fused(
-            id,
-            dense_weight * scaled_dense.get(id, 0.0) + (1 - dense_weight) * scaled_bm25.get(id, 0.0),
-            dense.get(id),
-            bm25.get(id),
-        )
-        for id in dense.keys() | bm25.keys()
+        Fused(id, dense_weight * in_dense(dense) + (1 - dense_weight) * in_bm25(bm25), dense, bm25)
+        for id, (dense, bm25) in both.items()
     ]
     return sorted(fused, key=lambda item: (-item.score, item.id))
 
 
-def _raw(hits: Sequence[Scored]) -> dict[UUID, float]:
-    return {hit.id: hit.score for hit in hits}
+def _scale(hits: Sequence[Scored]) -> Callable[[float | None], float]:
+    """Min-max over one half; where all are equal, all get 1. What it did not find is 0."""
+    low = min((hit.score for hit in hits), default=0.0)
+    width = max((hit.score for hit in hits), default=0.0) - low
 
+    def scaled(score: float | None) -> float:
+        if score is None:
+            return 0.0
+        return (score - low) / width if width else 1.0
 
-def _scaled(scores: dict[UUID, float]) -> dict[UUID, float]:
-    """Min-max; where all are equal, all get 1."""
-    if not scores:
-        return {}
-    low, high = min(scores.values()), max(scores.values())
-    if high == low:
-        return dict.fromkeys(scores, 1.0)
-    return {id: (score - low) / (high - low) for id, score in scores.items()}
+    return scaled
