@@ -26,6 +26,7 @@ from datasources.ingestion.results import CORRUPT, ENCRYPTED, Limits, Refusal, f
 INSIDE = "!/"
 _BLOCK = 256 * 1024
 _JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+_PACKED_OTHERWISE = "Packed in a way that can't be read here: unpack it and add the folder"
 _BAD_DATA = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
@@ -202,6 +203,13 @@ def _check_directory(source: IO[bytes], limits: Limits) -> None:
         raise skip(f"Archive with more than {limits.archive_members:,} files; unpack it and add the folder")
 
 
+class _NoPassword(bytes):
+    """The empty password, which the standard library would take for none."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class _Zip:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
@@ -214,15 +222,32 @@ class _Zip:
             if not path:
                 raise skip(f"Archive with a file that would land outside its folder: {info.filename[:80]!r}")
             version = f"{info.CRC:08x}-{info.file_size}"
-            yield _Entry(path, info.file_size, version, None, info, info.compress_size, bool(info.flag_bits & 1))
+            yield _Entry(path, info.file_size, version, None, info, info.compress_size, not self._opens(info))
+
+    def _opens(self, info: zipfile.ZipInfo) -> bool:
+        """Whether it needs no password. One that is wrong shows in the first bytes, but for one in 256: those show in the end."""
+        if not _is_encrypted(info):
+            return True
+        try:
+            self.archive.open(info, pwd=_NoPassword()).close()
+        except (RuntimeError, *_BAD_DATA):  # also of what only newer programs can decrypt
+            return False
+        return True
 
     def copy(self, entry: _Entry, target: IO[bytes], budget: _Budget) -> int:
         assert isinstance(entry.handle, zipfile.ZipInfo)
+        encrypted = _is_encrypted(entry.handle)
         try:
-            with self.archive.open(entry.handle) as stream:
+            with self.archive.open(entry.handle, pwd=_NoPassword() if encrypted else None) as stream:
                 return _pour(stream, target, budget)
-        except RuntimeError as error:
-            raise skip(ENCRYPTED) from error
+        except NotImplementedError as error:
+            raise skip(_PACKED_OTHERWISE) from error
+        except _BAD_DATA as error:
+            raise (skip(ENCRYPTED) if encrypted else fail(CORRUPT)) from error
+
+
+def _is_encrypted(info: zipfile.ZipInfo) -> bool:
+    return bool(info.flag_bits & 1)
 
 
 class _Tar:

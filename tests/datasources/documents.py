@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 from email.message import EmailMessage
 
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
@@ -20,6 +23,43 @@ def zipped(files: dict[str, bytes | str], method: int = zipfile.ZIP_DEFLATED) ->
         for name, data in files.items():
             archive.writestr(name, data)
     return out.getvalue()
+
+
+def locked_zip(files: dict[str, bytes], password: bytes, *, encrypted: bool = True, method: int = 0) -> bytes:
+    """As old zip programs encrypt: PKWARE's APPNOTE, section 6.1. ``method``: how it says that it is packed (99: AES)."""
+    out, listed = b"", b""
+    for name, data in files.items():
+        check = zlib.crc32(data)
+        packed = _zip_crypto(bytes(11) + bytes([check >> 24]) + data, password) if encrypted else data
+        fields = struct.pack(
+            "<HHHHHIIIHH", 20, int(encrypted), method, 0, 0x21, check, len(packed), len(data), len(name), 0
+        )
+        listed += b"PK\x01\x02" + struct.pack("<H", 20) + fields + struct.pack("<HHHII", 0, 0, 0, 0, len(out))
+        listed += name.encode()
+        out += b"PK\x03\x04" + fields + name.encode() + packed
+    end = struct.pack("<HHHHIIH", 0, 0, len(files), len(files), len(listed), len(out), 0)
+    return out + listed + b"PK\x05\x06" + end
+
+
+def _zip_crypto(plain: bytes, password: bytes) -> bytes:
+    keys = [0x12345678, 0x23456789, 0x34567890]
+
+    def step(key: int, byte: int) -> int:
+        return zlib.crc32(bytes([byte]), key ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
+
+    def update(byte: int) -> None:
+        keys[0] = step(keys[0], byte)
+        keys[1] = ((keys[1] + (keys[0] & 0xFF)) * 134775813 + 1) & 0xFFFFFFFF
+        keys[2] = step(keys[2], keys[1] >> 24)
+
+    for byte in password:
+        update(byte)
+    hidden = bytearray()
+    for byte in plain:
+        mask = keys[2] | 2
+        hidden.append(byte ^ ((mask * (mask ^ 1)) >> 8 & 0xFF))
+        update(byte)
+    return bytes(hidden)
 
 
 def tarred(files: dict[str, bytes], mode: str = "w") -> bytes:
@@ -170,8 +210,9 @@ def epub(title: str, *chapters: str) -> bytes:
     return zipped({"mimetype": "application/epub+zip", "META-INF/container.xml": container, "c.opf": opf, **pages})
 
 
-def pdf(*pages: list[str]) -> bytes:
-    """Each page a list of lines, set in Helvetica; a page without lines holds no text."""
+def pdf(*pages: list[str], password: bytes | None = None) -> bytes:
+    """Each page a list of lines, set in Helvetica; a page without lines holds no text. ``password``: encrypted, to be opened with it."""
+    lock = None if password is None else _PdfLock(password)
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
     objects.append(font)
@@ -183,6 +224,7 @@ def pdf(*pages: list[str]) -> bytes:
             drawn += b"(" + safe + b") Tj T*\n"
         drawn += b"ET"
         stream = drawn if lines else b"0 0 100 100 re f"
+        stream = lock.hide(stream, len(objects) + 1) if lock else stream
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         kids.append(len(objects) + 1)
         objects.append(
@@ -190,6 +232,8 @@ def pdf(*pages: list[str]) -> bytes:
             b"/Resources << /Font << /F1 3 0 R >> >> >>" % len(objects)
         )
     objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(b"%d 0 R" % kid for kid in kids))
+    if lock:
+        objects.append(lock.described)
     out, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
@@ -197,7 +241,46 @@ def pdf(*pages: list[str]) -> bytes:
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     start = len(out)
     out += b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table)
-    return out + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    locked = b"/Encrypt %d 0 R /ID [<00><00>]" % len(objects) if lock else b""
+    end = b"trailer << /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n"
+    return out + end % (len(objects) + 1, locked, start)
+
+
+class _PdfLock:
+    """The first and weakest way to encrypt a PDF: ISO 32000-1, section 7.6.3."""
+
+    padding = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
+
+    def __init__(self, password: bytes) -> None:
+        padded = (password + self.padding)[:32]
+        owner = _rc4(_md5(b"owner" + self.padding[:27])[:5], padded)
+        self.key = _md5(padded + owner + struct.pack("<i", -4) + b"\x00")[:5]
+        user = _rc4(self.key, self.padding)
+        self.described = b"<< /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (
+            owner.hex().encode(),
+            user.hex().encode(),
+        )
+
+    def hide(self, stream: bytes, number: int) -> bytes:
+        return _rc4(_md5(self.key + struct.pack("<I", number)[:3] + b"\x00\x00")[:10], stream)
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _rc4(key: bytes, data: bytes) -> bytes:
+    state, at = list(range(256)), 0
+    for n in range(256):
+        at = (at + state[n] + key[n % len(key)]) % 256
+        state[n], state[at] = state[at], state[n]
+    out, one, other = bytearray(), 0, 0
+    for byte in data:
+        one = (one + 1) % 256
+        other = (other + state[one]) % 256
+        state[one], state[other] = state[other], state[one]
+        out.append(byte ^ state[(state[one] + state[other]) % 256])
+    return bytes(out)
 
 
 def eml(subject: str, body: str, attachments: dict[str, bytes] | None = None, html: str = "") -> bytes:

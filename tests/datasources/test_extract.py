@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from datasources.ingestion import archives, pdf, textual
 from datasources.ingestion import extract as extract_module
-from datasources.ingestion import pdf, textual
 from datasources.ingestion.extract import Extractor, ReaderUnavailable
 from datasources.ingestion.results import (
     CRASHED,
@@ -152,6 +153,10 @@ def test_pdf_joins_lines_closes_hyphens_and_knows_its_pages(reader: Extractor) -
     assert body[pages[1] :].startswith("Second page")
 
 
+def test_a_pdf_that_opens_with_the_empty_password_is_read(reader: Extractor) -> None:
+    assert text(reader.extract(documents.pdf(["Open to all."], password=b""), "a.pdf")) == "Open to all.\n"
+
+
 def test_csv_becomes_a_table_whatever_its_separator(reader: Extractor) -> None:
     body = text(reader.extract(b'Name;Note\nAda;"a;b|c"\nBob\n', "a.csv"))
     assert body == "| Name | Note |\n| --- | --- |\n| Ada | a;b\\|c |\n| Bob |  |\n"
@@ -218,6 +223,7 @@ def test_a_page_that_even_the_parser_cuts_says_so(reader: Extractor) -> None:
         ("a.png", b"\x89PNG\r\n\x1a\n", Skipped(UNREADABLE_KIND)),
         ("a.odt", documents.odt("x", encrypted=True), Skipped(ENCRYPTED)),
         ("a.pdf", documents.pdf([], []), Skipped(SCANNED)),
+        ("a.pdf", documents.pdf(["secret"], password=b"tide"), Skipped(ENCRYPTED)),
     ],
 )
 def test_what_can_not_come_in_says_why(reader: Extractor, name: str, data: bytes, expected: Skipped) -> None:
@@ -301,6 +307,44 @@ def test_encrypted_members_say_so(reader: Extractor) -> None:
     (member,) = reader.members(bytes(data))  # type: ignore[misc]
     assert member.reason == ENCRYPTED
     assert reader.member(bytes(data), "a.md") == Skipped(ENCRYPTED)
+
+
+def test_a_zip_that_opens_with_the_empty_password_is_read(reader: Extractor) -> None:
+    inner = documents.locked_zip({"deep.md": b"deep"}, b"")
+    data = documents.locked_zip({"a.md": b"# Open\n\nTo all.", "in.zip": inner}, b"")
+    found = reader.members(data)
+    assert isinstance(found, list)
+    assert [(m.path, m.reason) for m in found] == [("a.md", ""), ("in.zip", ""), ("in.zip!/deep.md", "")]
+    assert reader.member(data, "a.md") == b"# Open\n\nTo all."
+    assert reader.member(data, "in.zip!/deep.md") == b"deep"
+
+
+@pytest.mark.parametrize("method", [0, 99], ids=["ZipCrypto", "AES"])
+def test_a_zip_with_a_password_says_so(reader: Extractor, method: int) -> None:
+    data = documents.locked_zip({"a.md": b"secret" * 20}, b"tide", method=method)
+    (member,) = reader.members(data)  # type: ignore[misc]
+    assert member.reason == ENCRYPTED
+    assert reader.member(data, "a.md") == Skipped(ENCRYPTED)
+
+
+def test_a_password_that_only_the_end_tells_apart_says_so_too(reader: Extractor) -> None:
+    """One password in 256 passes for the empty one in the first bytes."""
+    passing = (documents.locked_zip({"a.md": b"secret" * 20}, str(n).encode()) for n in range(5_000))
+    data = next(data for data in passing if not archives.list_members(io.BytesIO(data), Limits())[0].reason)
+    assert reader.member(data, "a.md") == Skipped(ENCRYPTED)
+
+
+def test_a_member_that_is_packed_in_an_unknown_way_says_what_to_do(reader: Extractor) -> None:
+    data = documents.locked_zip({"a.md": b"deflated, but otherwise"}, b"", encrypted=False, method=9)
+    result = reader.member(data, "a.md")
+    assert result == Skipped("Packed in a way that can't be read here: unpack it and add the folder")
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.xlsx", "a.pptx"])
+def test_office_files_with_a_password_say_so(reader: Extractor, name: str) -> None:
+    """They are no zips, but hold one, encrypted: [MS-OFFCRYPTO], section 2.3.1."""
+    data = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le") + bytes(600)
+    assert reader.extract(data, name) == Skipped(ENCRYPTED)
 
 
 def test_nesting_stops(reader: Extractor) -> None:
