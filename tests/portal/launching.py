@@ -77,7 +77,7 @@ class Portal:
         """The exit code. Raises TimeoutExpired where it does not end."""
         assert self.popen is not None
         assert self.popen.stdout is not None
-        self.popen.send_signal(number)
+        self.send(number)
         try:
             code = self.popen.wait(seconds)
         finally:
@@ -85,6 +85,10 @@ class Portal:
         self.said += self.popen.stdout.read().splitlines()
         self.popen.stdout.close()
         return code
+
+    def send(self, number: int) -> None:
+        assert self.popen is not None
+        self.popen.send_signal(number)
 
     def manage(self, *arguments: str) -> str:
         environment = clean_environment(ATRIUM_DATA=str(self.data), PORT=str(self.port), **self.environment)
@@ -126,3 +130,31 @@ class Portal:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+
+
+class Typed(Portal):
+    """``make run``, typed into a terminal: what is pressed there reaches all that it started.
+
+    From the environment that the tests run in, which is to be one that make made.
+    """
+
+    def launch(self, **more: str) -> subprocess.Popen[str]:
+        environment = clean_environment(ATRIUM_DATA=str(self.data), **self.environment, **more)
+        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of the make that runs the tests
+            environment.pop(name, None)
+        venv = Path(sys.prefix)
+        assert (venv / ".run-installed").exists(), "These tests run in an environment that make made: make test."
+        elsewhere = [] if venv == ROOT / ".venv" else [f"VENV={venv}"]
+        return subprocess.Popen(
+            ["make", "run", f"PORT={self.port}", *elsewhere],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def send(self, number: int) -> None:
+        assert self.popen is not None
+        os.killpg(self.popen.pid, number)

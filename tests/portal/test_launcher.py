@@ -16,7 +16,7 @@ import pytest
 
 from portal.embedded import task_pool
 from tests.first_start import FirstStart
-from tests.portal.launching import Portal, modes_above
+from tests.portal.launching import Portal, Typed, modes_above
 from tests.services.stack import ROOT
 
 pytestmark = pytest.mark.timeout(240)
@@ -235,6 +235,23 @@ def test_ending_by_a_signal_leaves_no_process_behind(portal, number):
     assert portal.stop(number) == 128 + signal.SIGTERM
     assert portal.left_of(tree) == {}
     assert not any("Traceback" in line for line in portal.said)
+
+
+def test_make_run_serves_until_ctrl_c_is_pressed_and_leaves_nothing_behind(started_once, tmp_path):
+    typed = Typed(started_once.copy_to(tmp_path / "data"))
+    try:
+        typed.start()
+        assert typed.said[-1].startswith(f"Atrium is ready at http://127.0.0.1:{typed.port}")
+        assert httpx.get(f"{typed.url}/healthz").status_code == 200
+        tree = typed.tree()
+        for part in ("make run", "portal.embedded", "postgres", "edge_serve"):
+            assert any(part in command for command in tree.values()), part
+        typed.stop(signal.SIGINT)
+        assert typed.left_of(tree) == {}
+        assert "Stopping…" in typed.said
+        assert not any("Traceback" in line for line in typed.said), "\n".join(typed.said)
+    finally:
+        typed.clean_up()
 
 
 def test_kill_9_and_a_second_start_goes_on_with_everything(portal):
