@@ -31,10 +31,13 @@ class PartsWidget(UnfoldAdminMultipleAutocompleteWidget):
     """Finds parts of the source that is chosen beside it (``data-source``: that is settled) by their paths."""
 
     class Media:
-        js = ("js/grant_parts.js",)
+        # Named with what it comes after: lists of scripts are merged, each in its own order.
+        js = ("unfold/js/select2.init.js", "js/grant_parts.js")
 
     def __init__(self) -> None:
-        super().__init__({"data-parts": "", "class": "grant-parts"})
+        super().__init__({"data-parts": ""})
+        # Its cross for all at once would stand in the list as something that is no item of it.
+        self.attrs["data-allow-clear"] = "false"
 
 
 class PartsField(forms.MultipleChoiceField):
