@@ -10,11 +10,18 @@ async function entries(reader) {
   }
 }
 
+/** All files of a dropped file or folder; where one of them can't be read, why, and the others all the same. */
 async function* walk(entry, above = "") {
   const path = above + entry.name;
-  if (entry.isFile) yield { path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) };
-  else if (entry.isDirectory) for (const child of await entries(entry.createReader())) yield* walk(child, `${path}/`);
+  try {
+    if (entry.isFile) yield { path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) };
+    else if (entry.isDirectory) for (const child of await entries(entry.createReader())) yield* walk(child, `${path}/`);
+  } catch (error) {
+    yield { path, error };
+  }
 }
+
+const brings = (transfer) => transfer.types.includes("Files");
 
 class Drop {
   constructor(form) {
@@ -25,13 +32,21 @@ class Drop {
     this.problems = form.querySelector("[data-drop-problems]");
     this.waiting = [];
     this.working = this.found = this.done = this.failed = this.sent = this.bytes = 0;
+    this.stopped = false;
     form.addEventListener("submit", (event) => event.preventDefault());
     form.querySelector("[data-drop-files]").addEventListener("change", (event) => this.take(event.target));
     form.querySelector("[data-drop-folder]").addEventListener("change", (event) => this.take(event.target));
     form.querySelector("[data-drop-stop]").addEventListener("click", () => this.stop());
-    form.addEventListener("dragover", (event) => { event.preventDefault(); form.dataset.over = ""; });
-    form.addEventListener("dragleave", (event) => { if (!form.contains(event.relatedTarget)) delete form.dataset.over; });
-    form.addEventListener("drop", (event) => { event.preventDefault(); delete form.dataset.over; this.dropped(event.dataTransfer); });
+    // Files that land beside the field are meant for it, too: left to the browser, they would take the place of this page.
+    const meant = (event) => form.contains(event.target) || brings(event.dataTransfer);
+    document.addEventListener("dragover", (event) => { if (meant(event)) { event.preventDefault(); form.dataset.over = ""; } });
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget || !form.contains(event.relatedTarget)) delete form.dataset.over; });
+    document.addEventListener("drop", (event) => {
+      delete form.dataset.over;
+      if (!meant(event)) return;
+      event.preventDefault();
+      this.dropped(event.dataTransfer);
+    });
     addEventListener("beforeunload", (event) => { if (this.working) event.preventDefault(); });
   }
 
@@ -41,21 +56,31 @@ class Drop {
   }
 
   async dropped(transfer) {
-    const roots = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    for (const root of roots) {
-      try {
-        for await (const { path, file } of walk(root)) this.add(path, file);
-      } catch (error) {
-        this.problem(`${root.name} can't be read by the browser: ${error.message}`);
+    // Read before the first wait, after which the browser has let go of it. A picture out of another page is a file without an entry.
+    const given = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
+    let met = 0;
+    for (const one of given) {
+      for await (const { path, file, error } of one instanceof File ? [{ path: one.name, file: one }] : walk(one)) {
+        met += 1;
+        if (error) this.unread(path, error);
+        else this.add(path, file);
       }
     }
+    if (!met) this.say(given.length ? "There are no files in it." : "That is no file. Drop files, folders or zips.");
+  }
+
+  unread(path, error) {
+    this.found += 1;
+    this.done += 1;
+    this.problem(`${path} can't be read by the browser: ${error.message}`);
+    this.show();
   }
 
   add(path, file) {
+    this.stopped = false;
     this.waiting.push({ path, file });
     this.found += 1;
     this.bytes += file.size;
-    this.state.hidden = false;
     while (this.working < AT_ONCE && this.waiting.length) this.send(this.waiting.shift());
     this.show();
   }
@@ -70,8 +95,15 @@ class Drop {
       headers: { "X-CSRFToken": this.form.querySelector("[name=csrfmiddlewaretoken]").value, "X-Atrium-Upload": "1" },
     }).catch((error) => error);
     this.working -= 1;
+    if (response.name === "AbortError") {
+      this.found -= 1;
+      this.bytes -= file.size;
+      if (!this.working) this.refresh();
+      this.show();
+      return;
+    }
     if (response instanceof Error) {
-      if (response.name !== "AbortError") this.problem(`${path}: the connection broke. Drop it again.`);
+      this.problem(`${path}: the connection broke. Drop it again.`);
     } else if (!response.ok) {
       const plain = (response.headers.get("Content-Type") ?? "").startsWith("text/plain");
       this.problem(plain ? await response.text() : response.status === 413 ? `${path} is too large for this server.` : `${path} could not be taken in (${response.status}).`);
@@ -84,11 +116,15 @@ class Drop {
     this.show();
   }
 
+  /** What is in stays; what waits, and what is half sent, does not come in. */
   stop() {
     this.found -= this.waiting.length;
+    for (const { file } of this.waiting) this.bytes -= file.size;
     this.waiting = [];
+    this.stopped = true;
     this.abort?.abort();
     this.abort = null;
+    this.form.querySelector("[data-drop-files]").focus(); // its button goes
     this.show();
   }
 
@@ -104,13 +140,20 @@ class Drop {
     htmx.trigger(document.body, "files-in");
   }
 
+  say(words) {
+    this.state.hidden = false;
+    this.bar.hidden = !this.found;
+    this.words.textContent = words;
+  }
+
   show() {
     const percent = this.bytes ? Math.round((100 * this.sent) / this.bytes) : 100;
     this.bar.setAttribute("aria-valuenow", percent);
     this.bar.firstElementChild.style.width = `${percent}%`;
     const busy = this.working || this.waiting.length;
     const good = this.done - this.failed;
-    this.words.textContent = busy ? `Sent ${this.done} of ${this.found} files` : `${good} of ${this.found} files are in${this.failed ? `; ${this.failed} are not` : ""}.`;
+    const ended = `${good} of ${this.found} files are in${this.failed ? `; ${this.failed} are not` : ""}.`;
+    this.say(busy ? `Sent ${this.done} of ${this.found} files` : this.stopped ? `Stopped. ${good ? ended : "No file came in."}` : ended);
     this.form.querySelector("[data-drop-stop]").hidden = !busy;
   }
 }
