@@ -73,11 +73,12 @@ export function menus(root, menu) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-answer-menu]");
     if (!button) return;
+    if (menu.matches(":popover-open")) { menu.hidePopover(); return; }
     menu.answer = button.closest(".answer");
     menu.setAttribute("action", button.dataset.answerMenu);
     goOn.hidden = !button.dataset.after;
     goOn.href = button.dataset.after || "#";
-    menu.showPopover();
+    menu.showPopover({ source: button });
     place(menu, button);
     [...menu.querySelectorAll(".menu-item")].find((item) => !item.hidden)?.focus({ focusVisible: event.detail === 0 });
   });

@@ -38,5 +38,8 @@ if (box) {
     event.stopPropagation();
     if (input.files.length) upload(input);
   });
-  box.querySelector("[data-picture-remove]").addEventListener("click", () => show("", "", "Its emoji is shown once you save."));
+  box.querySelector("[data-picture-remove]").addEventListener("click", () => {
+    show("", "", "Its emoji is shown once you save.");
+    input.focus();
+  });
 }

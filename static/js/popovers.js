@@ -21,8 +21,15 @@ document.addEventListener("toggle", (event) => {
   button?.setAttribute("aria-expanded", String(event.newState === "open"));
   if (event.newState !== "open" || !button) return;
   place(menu, button, { align: menu.dataset.align });
-  items(menu)[0]?.focus({ focusVisible: false });
+  items(menu)[0]?.focus({ focusVisible: button.matches(":focus-visible") });
 }, true);
+
+// Whoever goes on by Tab has left the menu: open, it would lie over what has the focus now.
+document.addEventListener("focusout", (event) => {
+  const menu = event.target.closest?.(".menu:popover-open");
+  const to = event.relatedTarget;
+  if (menu && to && !menu.contains(to) && to !== opener(menu)) menu.hidePopover();
+});
 
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.(".menu[popover]");

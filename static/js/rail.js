@@ -8,9 +8,10 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-conversation-menu]");
   if (!button || !menu || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
+  if (menu.matches(":popover-open")) { menu.hidePopover(); return; }
   row = button.closest("[data-conversation]");
   menu.querySelector("[data-label]").textContent = "pinned" in row.dataset ? "Unpin" : "Pin";
-  menu.showPopover();
+  menu.showPopover({ source: button });
   place(menu, button, { align: "end" });
   menu.querySelector(".menu-item").focus({ focusVisible: event.detail === 0 });
 });

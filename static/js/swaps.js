@@ -1,20 +1,35 @@
-// After a swap by htmx the focus stays where it was, by id; and what is being replaced says that it is busy.
+// After a swap by htmx the focus stays where it was: on the element of the same id, or the only one that looks the same; where
+// there is none, on what came. And what is being replaced says that it is busy.
 let kept = null;
+const like = (element) => [...["name", "value", "href", "aria-label"].map((name) => element.getAttribute(name)), element.textContent.trim()].join("\n");
 document.addEventListener("htmx:beforeSwap", (event) => {
   const active = document.activeElement;
-  kept = active && event.detail.target?.contains(active) && active.id ? { id: active.id, start: active.selectionStart, end: active.selectionEnd } : null;
+  kept = active && event.detail.target?.contains(active) ? { id: active.id, tag: active.tagName, like: like(active), start: active.selectionStart, end: active.selectionEnd } : null;
 });
+
+/** Focus what stands in the place of what had it, while nothing else has. ``came``: what was put in. */
+function refocus(came) {
+  const alike = [...document.querySelectorAll(kept.tag)].filter((element) => like(element) === kept.like);
+  const row = came.matches("li") ? came.querySelector("a, button") : null;
+  for (const element of [...(alike.length === 1 ? alike : []), came.querySelector("[autofocus], [data-focus]"), row, came]) {
+    if (!element || document.activeElement !== document.body) continue;
+    if (element === came) came.tabIndex = -1;
+    element.focus({ preventScroll: true });
+  }
+}
+
 document.addEventListener("htmx:afterSettle", (event) => {
   // Typed on after the page was sent, before it was there: what stands in the field is asked for, too.
   for (const field of event.detail.elt?.querySelectorAll?.("input[type=search]") ?? []) {
     if (field.value !== field.defaultValue) field.dispatchEvent(new Event("input", { bubbles: true }));
   }
   if (kept) {
-    const again = document.getElementById(kept.id);
+    const again = kept.id && document.getElementById(kept.id);
     if (again && document.activeElement !== again) {
       again.focus({ preventScroll: true });
       if (kept.start != null && again.setSelectionRange) again.setSelectionRange(kept.start, kept.end);
     }
+    if (event.detail.elt instanceof HTMLElement) refocus(event.detail.elt);
     kept = null;
     return;
   }

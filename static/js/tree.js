@@ -314,8 +314,11 @@ class Picker {
     const [[, chosen]] = [...this.chosen];
     if (id) chosen.in.delete(id); else chosen.all = false;
     if (!chosen.all && !chosen.in.size) chosen.out.clear();
+    const at = [...this.list.children].findIndex((line) => line.contains(document.activeElement));
     this.show();
     this.write();
+    // The line that had the focus is gone.
+    if (at >= 0) ([...this.list.querySelectorAll("[data-line-remove]")].slice(0, at + 1).at(-1) ?? this.element.querySelector("[data-picker-search]")).focus();
   }
 
   show() {

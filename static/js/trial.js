@@ -29,7 +29,7 @@ export class Trial {
       this.ask(event.detail.content);
     });
     element.addEventListener("composer:stop", () => this.#stop());
-    this.stopButton.addEventListener("click", () => this.#stop());
+    this.stopButton.addEventListener("click", () => { this.#stop(); this.composer.focus(); });
     this.clear.addEventListener("click", () => this.#startOver());
     const sourceOf = (link) => link.closest(".answer").live?.sources.get(Number(link.dataset.n));
     cards(find("#citation-card"), (link) => sourceOf(link) && sourceRow(sourceOf(link)), (link) => sourceOf(link)?.sentence);

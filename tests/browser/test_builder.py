@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from bench.product import Portal
 from tests.browser.conftest import fresh_portal
+from tests.browser.keyboard import Keys
 from tests.vendors.openai import OpenAIServer
 from tests.vendors.server import Script
 
@@ -135,3 +136,62 @@ def test_a_handle_is_checked_as_it_is_typed_and_the_nearest_free_one_named(page:
     expect(told).to_have_text("@leave-office is free.")
     page.get_by_label("Name", exact=True).fill("Holidays")
     expect(handle).to_have_value("leave-office")
+
+
+def test_an_assistant_is_built_tried_and_published_by_keyboard(page: Page) -> None:
+    keys = Keys(page)
+    page.goto("/w/demo/assistants/")
+    keys.use(page.get_by_role("link", name="New assistant").first)
+    expect(page).to_have_url(re.compile("/assistants/new/$"))
+    keys.use(page.get_by_role("link", name="Start blank"))
+    expect(page).to_have_url(re.compile("/assistants/new/form/"))
+    keys.to(page.get_by_label("Emoji"))
+    keys.type("🚆")
+    keys.to(page.get_by_label("Name", exact=True))
+    keys.type("Travel desk")
+    expect(page.locator("[data-handle-state]")).to_have_text("@travel-desk is free.")
+    keys.to(page.get_by_label("Handle", exact=True))
+    keys.press("End")
+    keys.type("s")
+    expect(page.locator("[data-handle-state]")).to_have_text("@travel-desks is free.")
+    keys.to(page.locator("[name=colour]:checked"))
+    keys.press("ArrowRight")
+    keys.to(page.locator("[name=instructions]"))
+    keys.type("Answer questions on travel, shortly.")
+    guide = page.locator("li[data-source]", has_text="Atrium user guide").first
+    opener = guide.get_by_role("button", name="Open Atrium user guide")
+    keys.to(opener)
+    if opener.get_attribute("aria-expanded") == "false":
+        keys.press("ArrowRight")
+    connectors = guide.get_by_label("connectors", exact=True)
+    keys.to(connectors)
+    keys.press("Space")
+    expect(connectors).to_be_checked()
+    trial = page.locator("[data-trial]")
+    keys.to(trial.get_by_label("Your question"))
+    keys.type("How do I connect a folder?")
+    keys.press("Enter")
+    expect(trial).to_contain_text("Ask your manager.")
+    expect(trial.get_by_role("button", name="Stop the answer")).to_be_hidden()
+    expect(trial.get_by_label("Your question")).to_be_focused()
+    keys.round()
+    keys.use(page.get_by_role("button", name="Save", exact=True))
+    expect(page).to_have_url(re.compile("/assistants/travel-desks/edit/"))
+    holds(page, name="Travel desk", emoji="🚆", instructions="Answer questions on travel, shortly.")
+    expect(page.locator("[data-picker-words]").first).to_contain_text("1 ticked")
+    keys.use(page.get_by_role("button", name="Publish"))
+    expect(page.get_by_role("button", name="Publish")).to_have_count(0)
+
+    more, menu = page.get_by_role("button", name="More", exact=True), page.locator("#builder-more")
+    keys.use(more)
+    items = menu.locator(".menu-item:visible")
+    for key, item in (("", items.first), ("ArrowUp", items.last), ("ArrowDown", items.first)):
+        if key:
+            keys.press(key)
+        expect(item).to_be_focused()
+        keys.seen()
+    keys.to(items.last, "ArrowDown")
+    keys.press("Enter")
+    expect(page.locator("#archive-assistant :focus")).to_have_count(1)
+    keys.press("Escape")
+    expect(more).to_be_focused()

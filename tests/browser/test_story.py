@@ -15,6 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from bench.product import Portal
 from tests.browser.conftest import SIZES
+from tests.browser.dropping import Dragged
+from tests.browser.keyboard import Keys
 from tests.browser.screen import answer, ask, finished, main
 from tests.vendors.openai import OpenAIServer
 from tests.vendors.server import Script
@@ -125,7 +127,7 @@ def read_so_far(run: Locator) -> int:
     return int(found.group(1))
 
 
-def test_3_files_and_zips_are_dropped_in(page, tmp_path: Path, look):
+def test_3_files_folders_and_zips_are_dropped_in(page, tmp_path: Path, look):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(
@@ -133,14 +135,47 @@ def test_3_files_and_zips_are_dropped_in(page, tmp_path: Path, look):
         )
     (tmp_path / "policies.zip").write_bytes(packed.getvalue())
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 this is no pdf")
+    (tmp_path / "yard" / "cranes").mkdir(parents=True)
+    (tmp_path / "yard" / "tides.md").write_text("# Tides\n\nThe yard floods twice a year.\n")
+    (tmp_path / "yard" / "cranes" / "hooks.md").write_text("# Hooks\n\nHooks are oiled in May.\n")
     page.goto("/w/demo/data/new/?kind=upload")
     main(page).get_by_label("Name").fill("Policies")
     main(page).get_by_role("button", name="Connect").click()
     expect(page).to_have_url(re.compile("/data/[0-9a-f-]{36}/"))
-    page.locator("input[data-drop-files]").set_input_files([tmp_path / "policies.zip", tmp_path / "broken.pdf"])
-    expect(page.locator("#contents")).to_contain_text("policies.zip", timeout=60_000)
-    expect(page.locator("#contents")).to_contain_text("broken.pdf", timeout=60_000)
+    source, field, words = urlsplit(page.url).path, page.locator("#drop"), page.locator("[data-drop-words]")
+    contents = page.locator("#contents")
+    page.locator("input[data-drop-files]").set_input_files([tmp_path / "policies.zip"])
+    expect(words).to_have_text("1 of 1 files are in.")
+
+    dropped = Dragged(page, tmp_path / "broken.pdf", tmp_path / "yard")
+    as_ever = field.evaluate("(field) => getComputedStyle(field).backgroundColor")
+    dropped.over(field)
+    expect(field).not_to_have_css("background-color", as_ever)
+    dropped.drop(field)
+    expect(field).to_have_css("background-color", as_ever)
+    expect(words).to_have_text("4 of 4 files are in.")
+    for name in ("policies.zip", "broken.pdf", "yard"):
+        expect(contents).to_contain_text(name, timeout=60_000)
+    for said in ("https://evil.example/", "just words"):
+        Dragged(page, text=said).drop(field)
+        expect(words).to_have_text("That is no file. Drop files, folders or zips.")
+    (tmp_path / "bare").mkdir()
+    Dragged(page, tmp_path / "bare").drop(field)
+    expect(words).to_have_text("There are no files in it.")
+    # What lands beside the field would else take the place of the page.
+    (tmp_path / "beside.md").write_text("# Beside\n\nIt fell off the crane.\n")
+    Dragged(page, tmp_path / "beside.md").drop(page.get_by_role("heading", name="Policies"))
+    expect(words).to_have_text("5 of 5 files are in.")
+    drop_a_picture_of_another_page(field)
+    expect(words).to_have_text("6 of 6 files are in.")
+    assert urlsplit(page.url).path == source
+    expect(contents).to_contain_text("beside.md", timeout=60_000)
+    contents.get_by_role("button", name="Open yard").click()
+    contents.get_by_role("button", name="Open cranes").click()
+    expect(contents.get_by_role("link", name="hooks.md")).to_be_visible()
+    expect(page.locator("#run [role=progressbar]")).to_have_count(0, timeout=60_000)
     look(page, "upload-contents")
+    page.goto(source)
     main(page).get_by_role("link", name=re.compile("^(Failed|Skipped) 1$")).click()
     with page.expect_response(re.compile("/retry/")):
         main(page).get_by_role("button", name="Retry this one").click()
@@ -148,6 +183,15 @@ def test_3_files_and_zips_are_dropped_in(page, tmp_path: Path, look):
     page.locator("#runs tbody tr").first.get_by_role("link").first.click()
     expect(page.get_by_role("heading", name=re.compile("^Retry of what failed"))).to_be_visible()
     expect(page.get_by_text("broken.pdf").first).to_be_visible()
+
+
+def drop_a_picture_of_another_page(field: Locator) -> None:
+    """Such a one is a file that stands in no folder."""
+    field.evaluate("""(field) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(["# Handed over\\n\\nBy another page.\\n"], "handed-over.md"));
+      field.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+    }""")
 
 
 def test_4_the_tree_opens_and_a_document_reads_as_text(page, look):
@@ -393,9 +437,10 @@ def for_the_board_alone(portal: Portal, folder: Path) -> None:
 
 def test_11_the_keyboard_alone_suffices(page, vendor):
     vendor.script = Script(text=WRITTEN)
+    keys = Keys(page)
     ask_by_keyboard(page, "How many hours of sick leave?")
     finished(page)
-    tab_to(page, ".answer-body .cite")
+    keys.to(page.locator(".answer-body .cite").first)
     expect(page.locator("#citation-card")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/documents/"))
@@ -406,7 +451,7 @@ def test_11_the_keyboard_alone_suffices(page, vendor):
     expect(answer(page).locator(".answer-body")).to_contain_text("Slowly does it")
     page.keyboard.press("Escape")
     expect(answer(page)).to_have_attribute("data-status", "stopped")
-    tab_to(page, ".composer [name=content]")
+    keys.to(page.locator(".composer [name=content]"))
     page.keyboard.press("ArrowUp")
     edited = page.locator("[data-edit] textarea").last
     expect(edited).to_be_focused()
@@ -421,6 +466,137 @@ def test_11_the_keyboard_alone_suffices(page, vendor):
     expect(page).to_have_url(re.compile("/w/demo/data/"))
 
 
+def test_12_by_keyboard_files_come_in_and_colleagues_are_invited(page, tmp_path: Path):
+    keys = Keys(page)
+    page.goto("/w/demo/data/")
+    keys.go("Policies")
+    keys.round()
+    choose, words = page.get_by_label("Choose files"), page.locator("[data-drop-words]")
+    (tmp_path / "parking.md").write_text("# Parking\n\nCars park behind the sail loft.\n")
+    page.route("**/upload/", lambda route: None)  # on its way for ever
+    choose_by_keyboard(keys, choose, tmp_path / "parking.md")
+    expect(words).to_have_text("Sent 0 of 1 files")
+    keys.use(page.get_by_role("button", name="Stop"))
+    expect(words).to_have_text("Stopped. No file came in.")
+    expect(choose).to_be_focused()
+    page.unroute("**/upload/")
+    choose_by_keyboard(keys, choose, tmp_path / "parking.md")
+    expect(words).to_have_text("1 of 1 files are in.")
+    expect(choose).to_be_focused()
+    take_out = page.get_by_role("button", name="Take out parking.md")
+    expect(take_out).to_be_visible(timeout=60_000)
+    expect(page.locator("#run [role=progressbar]")).to_have_count(0, timeout=60_000)
+    keys.to(take_out)
+    keys.press("Space")
+    expect(page.locator("#sheet")).to_contain_text("parking.md")
+    expect(page.locator("#sheet :focus")).to_have_count(1)
+    keys.press("Escape")
+    expect(take_out).to_be_focused()
+
+    keys.back_to(page.locator("#rail").get_by_role("link", name="People"))
+    keys.press("Enter")
+    invite, addresses = page.get_by_role("button", name="Invite").first, page.get_by_label("E-mail addresses")
+    keys.use(invite)
+    expect(addresses).to_be_focused()
+    keys.press("Escape")
+    expect(invite).to_be_focused()
+    keys.press("Enter")
+    keys.round()
+    keys.to(addresses)
+    keys.type("keys@example.com")
+    keys.to(page.get_by_label("Member"))
+    keys.press("ArrowDown")
+    expect(page.get_by_label("Builder")).to_be_checked()
+    keys.use(page.locator("#invite").get_by_role("button", name="Invite"))
+    expect(page.locator("code[id^=link-]")).to_be_visible()
+    expect(page.locator("#people")).to_contain_text("keys@example.com")
+    expect(invite).to_be_focused()
+
+
+def choose_by_keyboard(keys: Keys, field: Locator, path: Path) -> None:
+    keys.to(field)
+    with keys.page.expect_file_chooser() as opened:
+        keys.press("Enter")
+    opened.value.set_files(path)
+
+
+def test_13_by_keyboard_an_answer_is_judged_and_shared_and_menus_open_and_close(page, vendor):
+    vendor.script = Script(text=WRITTEN)
+    keys = Keys(page)
+    ask_by_keyboard(page, "How much sick leave is there?")
+    finished(page)
+    keys.round()
+    thumb = answer(page).get_by_role("button", name="Not a good answer")
+    keys.to(thumb)
+    keys.press("Space")
+    reasons = answer(page).get_by_role("radio")
+    expect(reasons.first).to_be_visible()
+    expect(thumb).to_be_focused()
+    keys.to(reasons.first)
+    missing = answer(page).get_by_label("Something is missing")
+    keys.to(missing, "ArrowDown")
+    expect(missing).to_be_checked()
+    keys.to(answer(page).get_by_label("In your words, if you like"))
+    keys.type("It says nothing of fathers.")
+    keys.use(answer(page).get_by_role("button", name="Send"))
+    expect(answer(page).get_by_text("Thank you")).to_be_visible()
+    expect(thumb).to_be_focused()
+
+    menu, dialog, more = (
+        page.locator("#answer-menu"),
+        page.locator("#share"),
+        answer(page).get_by_role("button", name="More"),
+    )
+    items = menu.locator(".menu-item:visible")
+    keys.use(more)
+    for key, item in (("", items.first), ("ArrowUp", items.last), ("ArrowDown", items.first), ("End", items.last)):
+        if key:
+            keys.press(key)
+        expect(item).to_be_focused()
+        keys.seen()
+    keys.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(more).to_be_focused()
+    keys.press("Enter")
+    keys.to(menu.get_by_role("button", name="Share…"), "ArrowDown")
+    keys.press("Enter")
+    expect(dialog.locator(":focus")).to_have_count(1)
+    keys.press("Escape")
+    expect(more).to_be_focused()
+
+    share = page.get_by_role("button", name="Share").first
+    keys.back_to(share)
+    keys.press("Enter")
+    expect(dialog.locator(":focus")).to_have_count(1)
+    keys.round()
+    everyone = dialog.get_by_role("checkbox")
+    keys.to(everyone)
+    keys.press("Space")
+    expect(everyone).to_be_checked()
+    keys.use(dialog.get_by_role("button", name="Save"))
+    expect(dialog).to_be_hidden()
+    expect(share).to_be_focused()
+
+    row = page.locator("[data-conversation]", has=page.locator("[aria-current=page]"))
+    keys.back_to(row.locator("[data-conversation-menu]"))
+    keys.press("Enter")
+    expect(page.locator("#conversation-menu .menu-item").first).to_be_focused()
+    keys.seen()
+    keys.press("Enter")
+    expect(page.get_by_label("Name of the conversation")).to_be_focused()
+    keys.type("Sick days")
+    keys.press("Enter")
+    expect(page.locator("[data-conversation]", has_text="Sick days").locator("[aria-current=page]")).to_be_focused()
+
+    person = page.locator("#person")
+    keys.use(page.get_by_role("button", name=re.compile("account and settings")))
+    expect(person.locator(".menu-item").first).to_be_focused()
+    keys.seen()
+    # On by Tab, past its end: what was left does not stay open over the page.
+    keys.to(page.get_by_role("button", name="Keyboard shortcuts"))
+    expect(person).to_be_hidden()
+
+
 def ask_by_keyboard(page: Page, question: str) -> None:
     """Begin a conversation with the assistant of the story, without a mouse."""
     page.goto("/w/demo/data/")
@@ -433,12 +609,3 @@ def ask_by_keyboard(page: Page, question: str) -> None:
     page.keyboard.type(question)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/w/demo/c/"))
-
-
-def tab_to(page: Page, selector: str) -> None:
-    """Go on by Tab until something of this kind has the focus, as a person would."""
-    for _ in range(120):
-        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not come to {selector}.")
