@@ -74,17 +74,30 @@ def take_over(assistant: Assistant, by: User) -> Assistant:
 
 
 @transaction.atomic
-def hand_over(workspace: Workspace, from_user: User, to_user: User, by: User) -> list[Assistant]:
-    """Whatever one person owns in the workspace is another's from now on; co-owners stay. By an admin, or by the person who
-    gives. Archived ones go along, so that somebody can bring them back. Raises Refused and ValidationError."""
+def hand_over(
+    workspace: Workspace, from_user: User, to_user: User, by: User, only: Assistant | None = None
+) -> list[Assistant]:
+    """Whatever one person owns in the workspace, or ``only`` this one of it, is another's from now on; co-owners stay. By an
+    admin, or by the person who gives. Archived ones go along, so that somebody can bring them back. Raises Refused and
+    ValidationError."""
     if by.pk != from_user.pk:
         require_admin(workspace, by, "hand over somebody else's assistants")
     else:
         membership_in(workspace, by)
     if to_user.pk == from_user.pk or not _active(workspace, [to_user]):
         raise ValidationError({"to": "Choose somebody else of this workspace."})
-    rows = Assistant.objects.filter(workspace=workspace, owners=from_user).select_for_update(of=("self",))
-    return _pass_on(list(rows.order_by("handle")), from_user, to_user, by)
+    rows = owned_by(workspace, from_user) if only is None else owned_by(workspace, from_user).filter(pk=only.pk)
+    given = list(rows.select_for_update(of=("self",)))
+    if only is not None and not given:
+        raise ValidationError({"from": f"{from_user} does not own @{only.handle}."})
+    if given and by.pk != from_user.pk:
+        tell(workspace, [from_user], f"{by} handed {named(given)} over to {to_user}.", "assistants/")
+    return _pass_on(given, from_user, to_user, by)
+
+
+def owned_by(workspace: Workspace, user: User | int) -> QuerySet[Assistant]:
+    """Those that this person owns, alone or with others, archived ones too."""
+    return Assistant.objects.filter(workspace=workspace, owners=user).order_by("handle")
 
 
 def sole(workspace: Workspace, user: User | int) -> QuerySet[Assistant]:
@@ -104,8 +117,8 @@ def pass_on(event: events.MemberLeft) -> None:
     workspace, user = Workspace.objects.get(pk=event.workspace), User.objects.get(pk=event.user)
     by = User.objects.filter(pk=event.by).first() if event.by else None
     if event.hand_over_to is not None:
-        rows = Assistant.objects.filter(workspace=workspace, owners=user).select_for_update(of=("self",))
-        _pass_on(list(rows.order_by("handle")), user, User.objects.get(pk=event.hand_over_to), by)
+        rows = owned_by(workspace, user).select_for_update(of=("self",))
+        _pass_on(list(rows), user, User.objects.get(pk=event.hand_over_to), by)
         return
     alone = list(sole(workspace, user))
     for assistant in alone:

@@ -38,6 +38,7 @@ def _budgets(request: HttpRequest, assistant: Assistant) -> dict[str, Any] | Non
 
 
 registries.mine.add("prompts", MenuItem("Prompts", "prompts", "bookmark", "prompt.manage"))
+registries.mine.add("assistants", MenuItem("Assistants", "owned", "squares-2x2", "assistant.edit", weight=5))
 registries.rail.add("assistants", RailSection("assistants/_rail_assistants.html", at_hand_context, weight=5))
 registries.assistants = Assistants(names_of, id_of)
 registries.rail.add("conversations", RailSection("assistants/_rail.html", rail_context, weight=10))

@@ -12,6 +12,7 @@ from assistants.views import conversations as conversations
 from assistants.views import filing as filing
 from assistants.views import fitting as fitting
 from assistants.views import helping as helping
+from assistants.views import owned as owned
 from assistants.views import pictures as pictures
 from assistants.views import prompts as prompts
 from assistants.views import publishing as publishing
@@ -56,6 +57,7 @@ PAGES: list[Any] = [
     path("prompts/suggest/", prompts.suggest, name="prompts_suggest"),
     path("prompts/<uuid:pk>/", prompts.prompt, name="prompt"),
     path("prompts/<uuid:pk>/delete/", prompts.delete, name="prompt_delete"),
+    path("my-assistants/", owned.owned, name="owned"),
     path("at-hand/", hand.at_hand, name="assistants_at_hand"),
     path("assistants/archived/", publishing.archived, name="assistants_archived"),
     path("assistants/<slug:handle>/", assistants.assistant, name="assistant"),

@@ -26,6 +26,8 @@ from portal.registry import LeftBehind, registries
 
 log = structlog.get_logger(__name__)
 
+MOST_COLLEAGUES = 300
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's hooks."""
@@ -208,6 +210,12 @@ def heir(workspace: Workspace, email: str) -> Membership | None:
     if found is None:
         raise ValidationError(f"Nobody in this workspace has the address {email.strip()}.")
     return found
+
+
+def colleagues(membership: Membership) -> list[User]:
+    """Others of the workspace, to choose from while typing; of a large one not all, and any other can be typed too."""
+    others = Membership.objects.active().filter(workspace=membership.workspace_id).exclude(pk=membership.pk)
+    return [other.user for other in others.select_related("user").order_by("user__name", "user__email")[:MOST_COLLEAGUES]]
 
 
 def _check_heir(membership: Membership, heir: Membership | None) -> None:

@@ -193,15 +193,9 @@ def leave(request: WorkspaceRequest, pk: UUID) -> HttpResponse:
         "keys": ApiKey.objects.filter(membership=membership, revoked=None).count(),
         "spaces": Space.objects.filter(workspace=request.workspace, members=membership.user),
         "left_behind": people.left_behind(membership),
-        "heirs": _heirs(request, membership),
+        "heirs": people.colleagues(membership),
     }
     return page(request, "portal/person_leave.html", context, partial="sheet")
-
-
-def _heirs(request: WorkspaceRequest, leaving: Membership) -> list[str]:
-    """Addresses to choose from while typing; any other of the workspace can be typed too."""
-    here = Membership.objects.active().filter(workspace=request.workspace).exclude(pk=leaving.pk)
-    return list(here.order_by("user__email").values_list("user__email", flat=True)[:200])
 
 
 @workspace_view("people.manage")

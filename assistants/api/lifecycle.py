@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from assistants import lifecycle
 from assistants.api.assistant_shapes import AssistantShape
 from assistants.api.assistants import AssistantAPI
-from assistants.api.base import AssistantsAPI
 from assistants.models import Assistant, SpaceDefault
 from assistants.needs import as_data, spaces_needed
 from portal.api.fields import Within
@@ -164,21 +163,23 @@ class OneOwner(Step):
 class HandOverRequest(serializers.Serializer[Any]):
     from_person: Any = Within(Membership, help_text="The membership whose assistants are handed over.")
     to_person: Any = Within(Membership, help_text="The membership that takes them.")
+    assistant = serializers.CharField(required=False, help_text="A handle: only this one of them. Left out: all of them.")
 
 
 class HandedOver(serializers.Serializer[Any]):
     assistants = serializers.ListField(child=serializers.CharField(), help_text="Their handles.")
 
 
-class HandOver(AssistantsAPI):
+class HandOver(Step):
     access = {"POST": "assistant.edit"}
 
     @extend_schema(operation_id="assistants_hand_over", request=HandOverRequest, responses=HandedOver)
     def post(self, request: Request, slug: str) -> Response:
-        """What one person owns is another's from now on. By admins, and by whoever gives."""
+        """What one person owns, or one assistant of it, is another's from now on. By admins, and by whoever gives."""
         asked = self.parsed(HandOverRequest)
         given, taken = asked["from_person"].user, asked["to_person"].user
-        rows = lifecycle.hand_over(self.workspace, given, taken, self.person)
+        only = self.known(asked["assistant"].removeprefix("@")) if "assistant" in asked else None
+        rows = lifecycle.hand_over(self.workspace, given, taken, self.person, only)
         return Response({"assistants": [row.handle for row in rows]})
 
 

@@ -24,6 +24,7 @@ from portal.access import WorkspaceRequest, may, workspace_view
 from portal.credentials import NO_MODEL
 from portal.models import Membership, User
 from portal.pages import is_fragment
+from portal.people import colleagues
 from portal.spending.offers import models_for
 
 
@@ -239,11 +240,6 @@ def edit_question(request: WorkspaceRequest, conversation: UUID, message: UUID) 
     return thread_response(request, row)
 
 
-def _colleagues(membership: Membership) -> list[User]:
-    people = Membership.objects.active().filter(workspace=membership.workspace_id).exclude(user=membership.user_id)
-    return [m.user for m in people.select_related("user").order_by("user__name", "user__email")[:300]]
-
-
 def _share_context(request: WorkspaceRequest, row: Conversation, form: ShareForm | None = None) -> dict[str, Any]:
     path = reverse("conversation", args=[request.workspace.slug, row.pk])
     if form is None:
@@ -252,12 +248,12 @@ def _share_context(request: WorkspaceRequest, row: Conversation, form: ShareForm
             "workspace": row.shared_with_workspace,
         }
         form = ShareForm(initial=initial, membership=request.membership)
-    colleagues = _colleagues(request.membership)
+    others = colleagues(request.membership)
     return {
         "conversation": row,
         "share_form": form,
-        "colleagues": colleagues,
-        "example_address": colleagues[0].email if colleagues else "colleague@example.com",
+        "colleagues": others,
+        "example_address": others[0].email if others else "colleague@example.com",
         "share_link": request.build_absolute_uri(path),
     }
 

@@ -21,6 +21,7 @@ from assistants.vetting import open_request
 from portal.access import WorkspaceRequest, may, workspace_view
 from portal.models import Space, User
 from portal.pages import paged, sentence
+from portal.people import colleagues
 
 SHOWN = 20
 Deed = Callable[[WorkspaceRequest, Assistant], str]
@@ -73,6 +74,7 @@ def _page(request: WorkspaceRequest, assistant: Assistant, problem: str = "") ->
         "problem": problem,
         "state": state_of(assistant, request.membership),
         "owners": owners,
+        "givers": _givers(request, owners),
         "orphaned": Assistant.objects.orphans().filter(pk=assistant.pk).exists(),
         "asked": asked,
         "may_ask": _may_ask(assistant, asked),
@@ -80,10 +82,17 @@ def _page(request: WorkspaceRequest, assistant: Assistant, problem: str = "") ->
         "considered": considered(assistant, version, request.membership) if version else None,
         "may_vet": may(request.membership, "assistant.vet"),
         "may_edit": Assistant.objects.editable_by(request.membership).filter(pk=assistant.pk).exists(),
+        "colleagues": colleagues(request.membership),
         "may_govern": may(request.membership, "assistant.govern"),
         **_defaults(request, assistant),
     }
     return render(request, "assistants/publishing.html", context, status=422 if problem else 200)
+
+
+def _givers(request: WorkspaceRequest, owners: list[User]) -> list[User]:
+    """Whose part this person may hand over: their own first, and an admin everybody's."""
+    found = owners if may(request.membership, "assistant.govern") else [one for one in owners if one == request.user]
+    return sorted(found, key=lambda one: one != request.user)
 
 
 def _may_ask(assistant: Assistant, asked: VettingRequest | None) -> bool:
@@ -183,20 +192,22 @@ def _take_over(request: WorkspaceRequest, row: Assistant) -> str:
 
 
 def _add_owner(request: WorkspaceRequest, row: Assistant) -> str:
-    address = request.POST.get("email", "").strip()
-    here = User.objects.filter(memberships__workspace=request.workspace, memberships__active=True)
-    owner = here.filter(email__iexact=address).first()
-    if owner is None:
-        raise ValidationError(f"Nobody in {request.workspace} has the address “{address[:80]}”.")
+    owner = by_address(request)
     lifecycle.add_owner(row, request.user, owner)
     return f"{owner} owns it, too."
 
 
 def _remove_owner(request: WorkspaceRequest, row: Assistant) -> str:
-    key = request.POST.get("user", "")
-    owner = get_object_or_404(row.owners, pk=int(key) if key.isdecimal() else 0)
+    owner = _owner(request, row, "user")
     lifecycle.remove_owner(row, request.user, owner)
     return f"{owner} does not own it any more."
+
+
+def _hand_over(request: WorkspaceRequest, row: Assistant) -> str:
+    """From oneself, or, for an admin, from the owner that they chose."""
+    taker = by_address(request)
+    lifecycle.hand_over(request.workspace, _owner(request, row, "from"), taker, request.user, row)
+    return f"{taker} owns it now."
 
 
 def _default(request: WorkspaceRequest, row: Assistant) -> str:
@@ -236,9 +247,25 @@ DEEDS: dict[str, Deed] = {
     "take_over": _take_over,
     "add_owner": _add_owner,
     "remove_owner": _remove_owner,
+    "hand_over": _hand_over,
     "default": _default,
     "no_default": _no_default,
 }
+
+
+def by_address(request: WorkspaceRequest) -> User:
+    """Whoever was named by ``email``. Raises ValidationError for somebody who is not here."""
+    address = request.POST.get("email", "").strip()
+    here = User.objects.filter(memberships__workspace=request.workspace, memberships__active=True)
+    found = here.filter(email__iexact=address).first()
+    if found is None:
+        raise ValidationError(f"Nobody in {request.workspace} has the address “{address[:80]}”.")
+    return found
+
+
+def _owner(request: WorkspaceRequest, row: Assistant, name: str) -> User:
+    key = request.POST.get(name, "")
+    return get_object_or_404(row.owners, pk=int(key) if key.isdecimal() else 0)
 
 
 def _request(request: WorkspaceRequest, row: Assistant) -> VettingRequest:

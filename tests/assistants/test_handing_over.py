@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from assistants import lifecycle
 from assistants.errors import Refused
@@ -97,6 +98,62 @@ def test_handing_over_is_for_admins_and_for_who_gives(cast):
         lifecycle.hand_over(cast.workspace, cast.member.user, cast.outsider.user, cast.member.user)
     assert lifecycle.hand_over(cast.workspace, cast.member.user, cast.builder.user, cast.member.user) == [made]
     assert lifecycle.hand_over(cast.workspace, cast.builder.user, cast.member.user, cast.admin.user) == [made]
+
+
+def test_one_of_several_is_handed_over_on_its_own_page(cast, client):
+    mine, kept = published(cast.member, "mine"), published(cast.member, "kept")
+    lifecycle.add_owner(mine, cast.member.user, cast.admin.user)
+    page = reverse("assistant_publishing", args=["acme", "mine"])
+    client.force_login(cast.member.user)
+    assert 'value="builder@acme.example"' in client.get(page).content.decode()
+    giving = {"do": "hand_over", "from": cast.member.user_id, "email": "builder@acme.example"}
+    for wrong in ("outsider@umbra.example", "member@acme.example"):
+        assert client.post(page, giving | {"email": wrong}).status_code == 422
+    assert client.post(page, giving | {"from": cast.admin.user_id}).status_code == 422, "a co-owner's part is theirs"
+    assert owners(mine) == ["Ada Admin", "Max Member"]
+
+    assert client.post(page, giving).url == reverse("assistants", args=["acme"])
+    assert (owners(mine), owners(kept)) == (["Ada Admin", "Bea Builder"], ["Max Member"])
+    assert told(cast.builder) == ["Max Member handed @mine over to you. You own it now."]
+    event = AuditEvent.objects.get(action="assistant.hand_over")
+    assert (event.actor, event.before, event.after) == (
+        cast.member.user,
+        {"owners": ["Ada Admin", "Max Member"]},
+        {"owners": ["Ada Admin", "Bea Builder"]},
+    )
+    assert client.get(page).status_code == 404
+
+
+def test_an_admin_hands_over_the_part_of_whoever_is_away_who_is_told(cast, client):
+    mine = published(cast.member, "mine")
+    client.force_login(cast.admin.user)
+    page = reverse("assistant_publishing", args=["acme", "mine"])
+    client.post(page, {"do": "hand_over", "from": cast.member.user_id, "email": "builder@acme.example"})
+    assert owners(mine) == ["Bea Builder"]
+    assert told(cast.member) == ["Ada Admin handed @mine over to Bea Builder."]
+
+
+def test_all_of_ones_own_are_handed_over_at_once_under_me(cast, client):
+    mine, shared, diary = vetted(cast.member, cast.admin, "mine"), published(cast.builder, "shared"), make(cast.member)
+    lifecycle.add_owner(shared, cast.builder.user, cast.member.user)
+    gone = lifecycle.archive(published(cast.member, "gone"), cast.member.user)
+    other = published(cast.admin, "other")
+    client.force_login(cast.member.user)
+    page = reverse("owned", args=["acme"])
+    html = client.get(page).content.decode()
+    assert [f"@{handle}<" in html for handle in ("mine", "shared", "leave", "gone", "other")] == [True] * 4 + [False]
+    assert html.count("Only you") == 2
+    assert "with Bea Builder" in html
+    wrong = client.post(page, {"email": "nobody@acme.example"})
+    assert (wrong.status_code, "Nobody in Acme has the address" in wrong.content.decode()) == (422, True)
+
+    done = client.post(page, {"email": "ADMIN@acme.example"}, follow=True).content.decode()
+    assert "Ada Admin owns 4 assistants in your place now." in done
+    assert "You own no assistant in Acme" in done
+    assert [owners(row) for row in (mine, diary, gone, other)] == [["Ada Admin"]] * 4
+    assert owners(shared) == ["Ada Admin", "Bea Builder"]
+    assert now_of(mine).scope == "workspace"
+    assert AuditEvent.objects.filter(action="assistant.hand_over", actor=cast.member.user).count() == 4
 
 
 def test_an_admin_who_brings_an_orphan_back_owns_it(cast):

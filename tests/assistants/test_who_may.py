@@ -193,6 +193,7 @@ STEPS = [
     Step("default of a space", vetted, ADMIN, "assistant.default", lambda s: {"do": "default", "space": company(s)}, lambda s: ("put", "assistant-defaults/", {"assistant": "leave", "space": company(s)}), "space_default", "Company"),
     Step("no default of a space", _default, ADMIN, "assistant.default", lambda s: {"do": "no_default", "space": company(s)}, lambda s: ("put", "assistant-defaults/", {"assistant": None, "space": company(s)}), "no_default"),
     Step("how long vettings last", vetted, ADMIN, "workspace.vetting_days", None, lambda s: ("patch", "", {"vetting_days": 90}), LASTS),
+    Step("hand over one", _published, BOTH, "assistant.hand_over", lambda s: {"do": "hand_over", "from": s.owner.user_id, "email": "zed@acme.example"}, lambda s: ("post", "assistant-hand-overs/", {"from_person": str(s.owner.pk), "to_person": str(s.cast.builder.pk), "assistant": "leave"})),
     Step("hand over", _published, BOTH, "assistant.hand_over", None, lambda s: ("post", "assistant-hand-overs/", {"from_person": str(s.owner.pk), "to_person": str(s.cast.builder.pk)})),
 ]  # fmt: skip
 
@@ -207,9 +208,10 @@ NOT_THERE = {
         # An admin vets; owners ask.
         *("ask", "ask again"),
         # One at a time; and with whoever leaves, on their own page.
-        *("set owners", "hand over"),
+        *("set owners", "hand over", "hand over one"),
     },
-    # A file fills the builder's form, owners are added and removed one at a time; the rest is under Govern.
+    # A file fills the builder's form, owners are added and removed one at a time; one hands over all of one's own under Me; the
+    # rest is under Govern.
     "portal": {"import", "set owners", "how long vettings last", "hand over"},
     "api": set(),
 }
@@ -231,6 +233,7 @@ def test_every_deed_of_portal_and_admin_is_in_the_table():
         "ask for changes": "ask_changes",
         "take over": "take_over",
         "add an owner": "add_owner",
+        "hand over one": "hand_over",
     }
     said |= {"remove an owner": "remove_owner", "no default": "no_default"}
     assert set(PUBLISHING_DEEDS) <= {said.get(name, name) for name in page}
