@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
+from django.contrib.postgres.search import SearchQuery
 from django.db import close_old_connections
 
 from assistants.likeness.collection import answered_space, does_space, findable_by, index_of
 from assistants.likeness.yours import asked_before
-from assistants.models import Assistant
+from assistants.models import Assistant, AssistantVersion
+from assistants.models.assistant import TOLD_WORDS
 from datasources import reading
 from datasources.retrieval.remembering import Remembering, remembered
 from datasources.retrieval.types import Filter, WorkspaceIndex
@@ -29,6 +32,10 @@ LOOKED_AT = 40
 FITS = 0.1
 """Below this nothing is suggested. Asked of the templates that come with Atrium, questions on nothing of theirs stay below it,
 and nine of ten that belong to one have it among the first three."""
+SHORT = 3
+"""Words up to which a text is no question yet."""
+SAID = 0.3
+"""How much of the way to 1 an assistant is brought by saying every word of so short a text itself."""
 ANSWERED_COUNTS = 0.5
 """What the questions that an assistant answered well weigh, beside what it does, once three people asked it some."""
 THE_SAME = 0.8
@@ -77,17 +84,21 @@ async def fitting(membership: Membership, question: str, limit: int = 3) -> list
     """The assistants that fit a question best: by what they do, by what they answered well, by what this person asked
     them before. Fewer than ``limit`` where fewer fit.
 
-    Of other people's questions only means over three or more of them are looked at.
+    Of other people's questions only means over three or more of them are looked at. A text of a word or a few is looked for as
+    what a question is about, and also as it stands in what assistants say of themselves.
     """
-    asked = await _Asked.about(membership, question)
+    short = len(_WORD.findall(question)) <= SHORT
+    asked = await _Asked.about(membership, _ABOUT.format(question.strip()) if short and question.strip() else question)
     if asked is None:
         return []
-    does, answered, yours = await asyncio.gather(
+    does, answered, yours, saying = await asyncio.gather(
         asked.found(does_space(asked.space), LOOKED_AT),
         asked.found(answered_space(asked.space), LOOKED_AT),
         asked.before(),
+        in_database(_saying, membership, question if short else ""),
     )
-    scores = {key: _score(key, does, answered, yours) for key in {*does, *answered, *yours}}
+    scores = {key: _score(key, does, answered, yours) for key in {*does, *answered, *yours, *saying}}
+    scores |= {key: (score + SAID * (1 - score), why) for key, (score, why) in scores.items() if key in saying}
     good = {key: score for key, (score, _why) in scores.items() if score >= FITS}
     rows = await in_database(_shown, membership, [key for key, _score in _best(good)], limit)
     return [Fit(row, *scores[row.pk]) for row in rows]
@@ -104,6 +115,22 @@ def _score(
     if yours.get(key, 0.0) >= max(THE_SAME, score):
         score, why = yours[key], "yours"
     return score, why  # type: ignore[return-value]
+
+
+_WORD = re.compile(r"\w+")
+_ABOUT = "I have a question about {}."
+
+
+def _saying(membership: Membership, text: str) -> set[UUID]:
+    """Those of which name, description, starter questions or tags say every word, as English stems; words such as "the" count
+    for nothing. Those whose version changed last, where there are many. At most four queries."""
+    if not text.strip():
+        return set()
+    words = SearchQuery(text.replace("\x00", ""), config="english")
+    versions = AssistantVersion.objects.filter(assistant__workspace=membership.workspace_id).order_by()
+    told = versions.alias(words=TOLD_WORDS).filter(words=words)
+    rows = Assistant.objects.visible_to(membership).filter(live__in=told.values("pk"), hidden__isnull=True)
+    return set(rows.order_by("-updated").values_list("pk", flat=True)[:LOOKED_AT])
 
 
 def _best(scores: Mapping[UUID, float]) -> list[tuple[UUID, float]]:

@@ -3,7 +3,7 @@
 // Backspace at the begin of the text. The row has its height from the start, so that nothing moves when they come and go.
 
 const WAIT = 250; // ms
-const LEAST = 8; // characters
+const LEAST = 3; // characters
 const mentions = /(^|\s)@[a-z][a-z0-9-]{2,}/i; // somebody is asked by name
 
 const box = document.querySelector("[data-fits]");

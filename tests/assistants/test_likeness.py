@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +21,7 @@ from datasources.retrieval import remembering
 from datasources.retrieval.edge_client import EdgeIndex
 from datasources.retrieval.types import Selector
 from datasources.retrieval.values import collection_name, is_aside
+from portal.providers.local import LocalEmbedder
 from tests import factories
 from tests.assistants.asking import assistant
 from tests.callers import Caller
@@ -340,6 +343,53 @@ def test_a_question_finds_who_fits_and_says_why(cast, words, client):
     assert [row["handle"] for row in answer.json()["results"]] == ["leave"]
     client.force_login(cast.outsider.user)
     assert client.post(reverse("ask_fits", args=["acme"]), {"text": "holidays"}).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_word_alone_finds_who_says_it_and_who_does_not_stays_away(cast, words):
+    leave = assistant(cast.builder, "leave", **LEAVE)
+    travel = assistant(cast.builder, "travel", tags=["rail"], **TRAVEL)
+    private = assistant(cast.builder, "private", name="Private", description="My own sick days.")
+    hidden = assistant(cast.builder, "hidden", name="Hidden", description="Sick days, too.")
+    for made in (leave, travel, hidden):
+        lifecycle.publish(made, cast.builder.user)
+    lifecycle.hide(hidden, cast.admin.user)
+    rounds.keep_up(cast.workspace)
+
+    def fits(member, text):
+        return [fit.assistant.handle for fit in async_to_sync(fitting)(member, text)]
+
+    for text in ("sick", "Employee", "the holidays", "parental leave"):
+        assert fits(cast.member, text) == ["leave"], text
+    assert fits(cast.member, "rail") == ["travel"], "a tag, which is not embedded"
+    for text in ("printer", "rail printer", "the", "how", "?", "", "' | &"):
+        assert fits(cast.member, text) == [], text
+    assert set(fits(cast.builder, "sick")) == {private.handle, leave.handle}
+    assert fits(cast.outsider, "sick") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_local_model_tells_words_that_fit_from_words_that_dont(cast, monkeypatch, minilm_cache):
+    """Over the assistants of the demo, by what they say of themselves alone."""
+    embedder = LocalEmbedder(minilm_cache)
+    monkeypatch.setattr(reading, "embedder_for", lambda workspace: embedder)
+    for handle, about in yaml.safe_load((settings.BASE_DIR / "deploy/demo/assistants.yaml").read_text()).items():
+        if "name" in about:
+            texts = {name: about.get(name, "") for name in ("name", "description")}
+            assistant(cast.member, handle, starters=about.get("starters", []), **texts)
+    describe(cast.workspace, list(Assistant.objects.values_list("pk", flat=True)))
+
+    def first(text):
+        return next((fit.assistant.handle for fit in async_to_sync(fitting)(cast.member, text)), "")
+
+    wanted = {
+        "sick": "time-off", "holidays": "time-off", "leave": "time-off", "sick days": "time-off", "vacation": "time-off",
+        "expenses": "money-out", "hotel": "money-out", "nda": "contract-check", "newsletter": "plain-words",
+        "first day": "first-week", "firmware": "firmware-notes",
+    }  # fmt: skip
+    assert {text: first(text) for text in wanted} == wanted
+    for text in ("printer", "zebra", "coffee", "pizza", "football", "guitar", "thanks", "asdf", "how"):
+        assert first(text) == "", text
 
 
 def test_what_follows_a_source_passes_these_collections_over(words):
