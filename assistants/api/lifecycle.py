@@ -163,7 +163,9 @@ class OneOwner(Step):
 class HandOverRequest(serializers.Serializer[Any]):
     from_person: Any = Within(Membership, help_text="The membership whose assistants are handed over.")
     to_person: Any = Within(Membership, help_text="The membership that takes them.")
-    assistant = serializers.CharField(required=False, help_text="A handle: only this one of them. Left out: all of them.")
+    assistant = serializers.CharField(
+        required=False, help_text="A handle: only this one of them. Left out: all of them."
+    )
 
 
 class HandedOver(serializers.Serializer[Any]):
