@@ -1,4 +1,4 @@
-"""The builder helps: a draft by the model is taken part by part, and a handle is checked as it is typed."""
+"""The builder helps: drafts taken part by part, handles checked as they are typed, advice, pictures, versions compared and brought back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from bench.product import Portal
+from tests.assistants.pictured import a_picture
 from tests.browser.conftest import fresh_portal
 from tests.browser.keyboard import Keys
+from tests.browser.screen import main
 from tests.vendors.openai import OpenAIServer
 from tests.vendors.server import Script
 
@@ -32,6 +34,39 @@ key = create_credential(workspace=here, by=admin, kind="openai_compatible", base
 here.default_credential, here.default_model = key, "gpt-5"
 here.save()
 lifecycle.create_assistant(workspace=here, by=admin, handle="leave-desk", **json.loads(sys.argv[2]))
+"""
+# 2,100 pages in three folders; what the admin was answered by @archive came from two of them.
+WIDE = """
+import django
+django.setup()
+from assistants import lifecycle
+from assistants.models import Citation, Conversation, Message
+from datasources.models import DataSource, Document, Grant, Node, node_id
+from portal.models import Space, User, Workspace
+here = Workspace.objects.get(slug="demo")
+admin = User.objects.get(email="admin@example.com")
+source = DataSource.objects.create(workspace=here, kind="upload", name="Archive", state="ok")
+Grant.objects.create(space=Space.objects.get(workspace=here, name="Company"), source=source)
+nodes = []
+for folder in ("Contracts", "Minutes", "Drawings"):
+    above = node_id(source.pk, folder)
+    about = dict(workspace=here, source=source)
+    nodes.append(Node(id=above, external_id=folder, kind="folder", title=folder, parents=[above], path=folder,
+                      status="container", has_children=True, **about))
+    for n in range(700):
+        key = node_id(source.pk, f"{folder}/{n}")
+        nodes.append(Node(id=key, external_id=f"{folder}/{n}", kind="file", title=f"Page {n}", parent_id=above,
+                          parents=[key, above], path=f"{folder} / Page {n}", depth=1, status="indexed", **about))
+Node.objects.bulk_create(nodes)
+made = lifecycle.create_assistant(workspace=here, by=admin, handle="archive", name="Archive", description="Old papers.",
+    instructions="You look into old papers.", starters=["What did we sign?"],
+    knowledge=[{"data_source": str(source.pk), "parents_in": None, "parents_not_in": []}])
+talk = Conversation.objects.create(workspace=here, owner=admin, assistant=made)
+answer = Message.objects.create(conversation=talk, role="assistant", author=admin, assistant=made, version=made.latest)
+for n, name in enumerate(("Contracts/1", "Contracts/2", "Minutes/1"), 1):
+    node = node_id(source.pk, name)
+    Document.objects.create(node_id=node, text="We signed.", content_hash="h", indexed_hash="h")
+    Citation.objects.create(message=answer, n=n, cited=True, source=source.pk, node=node, start=0, end=5, content_hash="h")
 """
 PRESENT = {
     "name": "Leave desk",
@@ -56,6 +91,7 @@ def reply(body: dict[str, Any]) -> str:
 def portal(started_once) -> Iterator[Portal]:
     with OpenAIServer(Script(text=reply)) as vendor, fresh_portal(started_once) as made:
         made.python("-c", BEFORE, vendor.base_url, json.dumps(PRESENT))
+        made.python("-c", WIDE)
         yield made
 
 
@@ -195,3 +231,94 @@ def test_an_assistant_is_built_tried_and_published_by_keyboard(page: Page) -> No
     expect(page.locator("#archive-assistant :focus")).to_have_count(1)
     keys.press("Escape")
     expect(more).to_be_focused()
+
+
+def test_advice_stands_beside_its_field_as_long_as_it_holds(page: Page, look) -> None:
+    page.goto("/w/demo/assistants/archive/edit/")
+    wide = page.locator("#advice-knowledge")
+    expect(wide).to_contain_text("It searches 2\u202f100 pages; narrower answers better.")
+    expect(wide.locator(".advice-cited li")).to_have_text(
+        [re.compile("^Contracts\\s*2$"), re.compile("^Minutes\\s*1$")]
+    )
+    empty = page.locator("#advice-instructions")
+    expect(empty).to_be_empty()
+    instructions = page.locator("#builder [name=instructions]")
+    instructions.fill("")
+    expect(empty).to_contain_text("It has no instructions: it answers like any other.")
+    look(page, "builder-advice", empty)
+    page.get_by_role("checkbox", name="All of Archive").uncheck()
+    expect(wide).to_be_empty()
+    instructions.fill("You look into old papers.")
+    expect(empty).to_be_empty()
+
+
+def test_one_that_does_the_same_is_named_while_it_is_built(page: Page) -> None:
+    page.goto("/w/demo/assistants/new/form/")
+    page.get_by_label("Name", exact=True).fill("Holidays")
+    description = page.locator("#builder [name=description]")
+    similar = page.locator("#advice-description").get_by_role("link", name="@leave-desk")
+    # The index hears of what was saved a moment later: each letter asks again.
+    for marks in range(1, 40):
+        with page.expect_response("**/building/advice/"):
+            description.fill(DRAFT["description"] + "!" * marks)
+        if similar.count():
+            break
+    expect(page.locator("#advice-description")).to_contain_text(
+        "This looks like @leave-desk. Perhaps that does what you need."
+    )
+    expect(similar).to_have_attribute("href", "/w/demo/assistants/leave-desk/")
+    description.fill("Draws bridges of steel.")
+    expect(similar).to_have_count(0)
+
+
+def test_a_picture_is_shown_and_a_file_that_is_none_is_refused_in_words(page: Page) -> None:
+    page.goto("/w/demo/assistants/leave-desk/edit/")
+    file, told = page.get_by_label("Or a picture"), page.locator("[data-picture-words]")
+    shown = page.locator("[data-picture-shown]")
+    expect(shown).to_be_hidden()
+    file.set_input_files({"name": "note.png", "mimeType": "image/png", "buffer": b"A note, not a picture."})
+    expect(told).to_contain_text("not a picture that can be used")
+    expect(shown).to_be_hidden()
+    picture = {"name": "leave.png", "mimeType": "image/png", "buffer": a_picture(size=(300, 200)).getvalue()}
+    file.set_input_files(picture)  # type: ignore[arg-type]
+    expect(told).to_have_text("This picture is shown once you save.")
+    expect(page.locator("[data-trial-picture] img")).to_be_visible()
+    file.set_input_files({"name": "drawing.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
+    expect(told).to_contain_text("not a picture that can be used")
+    expect(shown).to_be_visible()  # the one that was taken stays
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Unsaved changes")).to_be_hidden()
+    page.goto("/w/demo/assistants/leave-desk/")
+    image = main(page).locator(".avatar img").first
+    assert image.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 256
+
+
+def test_any_two_versions_are_compared_and_an_old_one_is_brought_back(page: Page, look) -> None:
+    for name, text in (("Days and notes", "You answer.\n\nBe exact."), ("Notes", "You answer.\n\nBe kind.")):
+        page.goto("/w/demo/assistants/archive/edit/")
+        page.get_by_label("Name", exact=True).fill(name)
+        page.locator("#builder [name=instructions]").fill(text)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Unsaved changes")).to_be_hidden()
+    page.goto("/w/demo/assistants/archive/versions/")
+    page.get_by_role("group", name="Compare version 1").get_by_label("as the older one").check()
+    page.get_by_role("group", name="Compare version 3").get_by_label("as the newer one").check()
+    page.get_by_role("button", name="Compare").click()
+    found = page.locator("#comparison")
+    expect(found.get_by_role("heading", name="Version 1 → 3")).to_be_visible()
+    expect(found.get_by_role("region", name="Name").locator("del")).to_have_text("Archive")
+    expect(found.get_by_role("region", name="Name").locator("ins")).to_have_text("Notes")
+    expect(in_diff(found, "Instructions", "del")).to_have_text(["You look into old papers."])
+    expect(in_diff(found, "Instructions", "ins")).to_have_text(["You answer.", "", "Be kind."])
+    expect(page).to_have_url(re.compile("new=3&old=1"))
+    look(page, "versions-compared", found)
+    page.get_by_role("group", name="Compare version 2").get_by_label("as the older one").check()
+    page.get_by_role("button", name="Compare").click()
+    expect(in_diff(found, "Instructions", "del")).to_have_text(["Be exact."])
+    expect(in_diff(found, "Instructions", "ins")).to_have_text(["Be kind."])
+
+    page.get_by_role("button", name="Go back to this (version 1)").click()
+    expect(page.get_by_text("Version 4 is what version 1 was.")).to_be_visible()
+    expect(main(page).get_by_role("listitem").first).to_contain_text("Version 4")
+    page.goto("/w/demo/assistants/archive/edit/")
+    holds(page, name="Archive", instructions="You look into old papers.")

@@ -91,6 +91,7 @@ def test_from_a_template_to_vetted_to_found_and_ranked(chromium, portal, admin, 
         try_and_publish(bo, look)
         vet(admin.new_page(), look)
         find_and_ask(mia, look)
+        search_as_one_types(mia, look)
         moved(bo, admin.new_page(), look)
 
 
@@ -119,6 +120,33 @@ def test_an_admins_pages_hold_on_a_phone_and_on_a_desk(portal, page: Page):
     hold(page, "governing-import-lines")
     page.get_by_role("button", name="Import 2, leave 1 out").click()
     expect(page.get_by_role("status")).to_contain_text("1 invited, 1 changed, 1 left out.")
+
+
+def test_every_page_of_the_admin_fits_a_phone(portal, page: Page):
+    """Those of the menu, and one row of each; what is wider, such as a table, scrolls in a box of its own."""
+    page.set_viewport_size(SIZES["390"])  # type: ignore[arg-type]
+    page.goto("/w/demo/govern/")
+    menu = page.locator("a[href^='/w/demo/govern/']").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+    lists = [link for link in dict.fromkeys(menu) if re.fullmatch(r"/w/demo/govern/([a-z]+/){0,2}", link)]
+    assert len(lists) >= 18, lists
+    wide = []
+    for link in lists:
+        wide += too_wide(page, link)
+        row = page.locator("#result_list a[href*='/change/']").first
+        if row.count():
+            wide += too_wide(page, str(row.get_attribute("href")))
+    wide += too_wide(page, "/w/demo/govern/portal/membership/import/")
+    assert not wide
+
+
+def too_wide(page: Page, link: str) -> list[str]:
+    """The page, if it scrolls sideways or has something to press or to read that nobody gets at."""
+    page.goto(link)
+    page.screenshot(
+        path=str(ARTIFACTS / f"phone-{re.sub('[^a-z]+', '-', link.removeprefix('/w/demo/govern/'))}.png"),
+        full_page=True,
+    )
+    return [link] if page.evaluate("document.documentElement.scrollWidth > innerWidth") else []
 
 
 def hold(page: Page, name: str) -> None:
@@ -234,6 +262,34 @@ def find_and_ask(mia: Page, look) -> None:
     expect(first(mia)).to_contain_text("Guide finder")
     expect(first(mia)).to_contain_text("Vetted")
     look(mia, "governing-gallery")
+
+
+def search_as_one_types(mia: Page, look) -> None:
+    """The results follow the letters and the filters stay; where nothing is found, it says what to do."""
+    mia.goto("/w/demo/assistants/")
+    field, cards = mia.get_by_label("Search assistants"), mia.locator("#gallery-all > li")
+    expect(cards).to_have_count(2)
+    field.press_sequentially("everyth")
+    expect(cards).to_have_count(1)
+    expect(cards).to_contain_text("Ask everything")
+    expect(field).to_be_focused()
+    expect(mia).to_have_url(re.compile(r"/assistants/\?q=everyth$"))
+    mia.get_by_label("Offered to whom").select_option("Vetted")
+    expect(mia).to_have_url(re.compile(r"q=everyth&scope=vetted"))
+    field.fill("guide")
+    expect(cards).to_contain_text("Guide finder")
+    expect(mia.get_by_label("Offered to whom")).to_have_value("vetted")
+    mia.get_by_label("Offered to whom").select_option("Published")
+    nothing = mia.locator("#cards .empty")
+    expect(nothing).to_contain_text("No assistant fits “guide” with these filters.")
+    expect(nothing).to_contain_text("Try one word of the task, or make one")
+    expect(nothing.get_by_role("link", name="Make an assistant")).to_be_visible()
+    look(mia, "governing-nothing-found")
+    mia.go_back()
+    expect(cards).to_contain_text("Guide finder")
+    mia.get_by_label("Offered to whom").select_option("Scope")
+    field.fill("")
+    expect(cards).to_have_count(2)
 
 
 def chosen_and_taken_back(mia: Page, field: Locator, suggested: Locator, look) -> None:
