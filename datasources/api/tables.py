@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -113,7 +114,9 @@ class Tables(TablesAPI):
         for name, lookup in (("data_source", "node__source"), ("document", "node")):
             if asked.get(name):
                 rows = rows.filter(**{lookup: uuid_of(asked[name], name)})
-        return self.listed(TableShape, rows, ordering=("node__path", "position", "id"))
+        # By a name of its own: a page ends where its last row stands, which a lookup across relations can't tell.
+        rows = rows.annotate(named_path=F("node__path"))
+        return self.listed(TableShape, rows, ordering=("named_path", "position", "id"))
 
 
 class OneTable(TablesAPI):

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from assistants import lifecycle
+from datasources.models import Table
 from tests import factories
 from tests.callers import Caller
 from tests.datasources.tabled import CUSTOMERS, ORDERS, give_table
@@ -149,6 +150,20 @@ def test_the_api_lists_shows_pages_and_queries(cast, orders, salaries):
     assert call.get(f"tables/{salaries.pk}/").status_code == 404
     assert call.get(f"tables/{salaries.pk}/rows/").status_code == 404
     assert call.post("tables/query/", {"tables": [str(salaries.pk)], "sql": "SELECT 1"}).status_code == 404
+
+
+def test_the_api_lists_more_tables_than_fit_a_page(cast):
+    source = factories.source(cast.workspace)
+    for number in range(7):
+        node = factories.node(source, f"{number}.csv", text="x")
+        Table.objects.create(id=node.pk, node=node, rows=1, stored=str(number), content_hash="x")
+    call = Caller(cast.member)
+    page = call.get("tables/", limit=3).json()
+    found = [row["title"] for row in page["results"]]
+    while page["next"]:
+        page = call.client.get(page["next"], headers=call.headers).json()
+        found += [row["title"] for row in page["results"]]
+    assert found == [str(number) for number in range(7)]
 
 
 def test_the_admin_lists_tables_without_their_rows(cast, orders, salaries):
