@@ -72,7 +72,6 @@ class VettingAdmin(GovernAdmin):
     list_display = ("assistant", "version_number", "state", "asked_by", "asked", "decided_by", "decided")
     list_filter = ("state",)
     search_fields = ("assistant__handle",)
-    list_select_related = ("assistant", "version", "asked_by", "decided_by")
     list_before_template = "assistants/govern/lasts.html"
     deeds = (
         _deed(
@@ -111,11 +110,10 @@ class VettingAdmin(GovernAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VettingRequest]:
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("assistant__workspace", "assistant__latest", "version__credential")
-        )
+        # All of it here: where a queryset names any, Django passes ``list_select_related`` over.
+        people = ("asked_by", "decided_by")
+        rows = super().get_queryset(request)
+        return rows.select_related("assistant__workspace", "assistant__latest", "version__credential", *people)
 
     def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
         waits = Case(When(state=State.OPEN, then=0), default=1, output_field=IntegerField())
