@@ -95,7 +95,6 @@ class TemplateAdmin(GovernAdmin):
     list_display = ("name", "for_department", "state", "remarks", "installs", "offered_by", "updated")
     list_filter = (WaitsFilter, "state", "featured")
     search_fields = ("slug", "latest__name", "offered__name")
-    list_select_related = ("latest", "offered", "offered_by", "workspace")
     list_before_template = "gallery/govern/packs.html"
     deeds = (
         _deed("approve", "Approve", lambda row: row.offered_id is not None),
@@ -115,7 +114,8 @@ class TemplateAdmin(GovernAdmin):
         return [path("<path:object_id>/decide/", view, name="gallery_template_decide"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
-        return super().get_queryset(request).select_related("latest", "offered", "workspace")
+        # All of it here: where a queryset names any, Django passes ``list_select_related`` over.
+        return super().get_queryset(request).select_related("latest", "offered", "offered_by", "workspace")
 
     def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
         return (Case(When(offered__isnull=False, then=0), default=1).asc(), "-updated")

@@ -21,6 +21,7 @@ from assistants.views import trial
 from gallery.marketplace import approving, built_in, installing, meaning, offering, packs
 from gallery.models import Template
 from tests import factories
+from tests.assistants.lives import published
 from tests.callers import Caller
 from tests.portal.test_api import problem
 
@@ -93,6 +94,26 @@ def test_the_marketplace_asks_as_often_for_many_as_for_few(client, cast, brief, 
         version.save()
         Template.objects.filter(pk=row.pk).update(latest=version)
     assert counted() == before
+
+
+def test_what_waits_for_an_admin_is_listed_with_as_many_queries_for_many_people_as_for_few(client, cast):
+    client.force_login(cast.admin.user)
+
+    def counted(people: int) -> list[int]:
+        for _ in range(people):
+            by = factories.member(cast.workspace)
+            row = published(by, f"made-{by.user_id}", name="Made", description="It helps.")
+            lifecycle.request_vetting(row, by.user)
+            Template.objects.create(workspace=cast.workspace, slug=f"t-{by.user_id}", offered_by=by.user)
+        numbers = []
+        for queue in ("assistants/vettingrequest", "gallery/template"):
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(f"/w/acme/govern/{queue}/").status_code == 200
+            numbers.append(len(queries))
+        return numbers
+
+    counted(1)
+    assert counted(1) == counted(9)
 
 
 def test_which_company_it_is_nobody_has_to_type(client, cast):
