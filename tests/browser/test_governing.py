@@ -119,6 +119,7 @@ def test_an_admins_pages_hold_on_a_phone_and_on_a_desk(portal, page: Page):
         page.goto(f"/w/demo/govern/{address}")
         expect(page.locator("body")).to_contain_text(words)
         hold(page, f"governing-{name}-filled-{scheme}")
+    grant_a_part(page)
     page.goto("/w/demo/govern/portal/membership/import/")
     page.get_by_label("Or paste it").fill(CSV)
     page.get_by_role("button", name="Look at it first").click()
@@ -154,6 +155,26 @@ def too_wide(page: Page, link: str) -> list[str]:
     )
     wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     return [link] if wide or page.evaluate(BROKEN) else []
+
+
+def grant_a_part(page: Page) -> None:
+    """Of a source: searched for by name, chosen, and there when it is opened again."""
+    page.goto("/w/demo/govern/datasources/grant/add/")
+    page.locator("select[name=source]").select_option(label="Atrium user guide")
+    page.locator("select[name=space]").select_option(label="Sales")
+    page.get_by_role("searchbox", name="Parts").press_sequentially("connectors not")
+    page.get_by_role("option", name="connectors / notion.md").click()
+    expect(page.get_by_role("radio", name="Only these parts")).to_be_checked()
+    hold(page, "governing-grant")
+    page.get_by_role("button", name="Save", exact=True).click()
+    row = page.locator("#result_list tr", has_text="Sales")
+    expect(row).to_contain_text("connectors / notion.md")
+    row.get_by_role("link").first.click()
+    expect(page.locator(".select2-selection__choice")).to_contain_text("connectors / notion.md")
+    page.get_by_role("radio", name="All of the source").check()
+    expect(page.locator(".select2-selection__choice")).to_have_count(0)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#result_list tr", has_text="Sales")).to_contain_text("All of it")
 
 
 def hold(page: Page, name: str) -> None:
