@@ -493,7 +493,7 @@ def test_12_by_keyboard_files_come_in_and_colleagues_are_invited(page, tmp_path:
     keys.press("Escape")
     expect(take_out).to_be_focused()
 
-    keys.back_to(page.locator("#rail").get_by_role("link", name="People"))
+    keys.back_to(page.locator("#rail").get_by_role("link", name="People", exact=True))
     keys.press("Enter")
     invite, addresses = page.get_by_role("button", name="Invite").first, page.get_by_label("E-mail addresses")
     keys.use(invite)
