@@ -66,7 +66,7 @@ OTHERWISE: Mapping[str, Otherwise] = {
             "droste.jpg": UNREAD,
             "droste.zip/droste.jpg": UNREAD,
             "droste.zip/droste.zip/droste.jpg": UNREAD,
-            "droste.zip/droste.zip/droste.zip/droste.zip": ("skipped", "Archive nested more than 3 deep"),
+            "droste.zip/droste.zip/droste.zip": ("skipped", "Archive nested more than 3 deep"),
         },
     ),
     "nested/testEmbedded.zip": Otherwise("", OPENED, {"test1.txt": READ, "test2.txt": READ}),
