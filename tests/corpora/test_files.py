@@ -146,7 +146,11 @@ def asking(served: Served) -> Callable[[], str]:
 
     def once() -> str:
         answer = served.answer(QUESTION)
-        good = answer["status"] == "completed" and answer["citations"] and "Choose **Folder**" in answer["content"]
+        good = (
+            answer["status"] == "completed"
+            and answer["citations"]
+            and "Choose Folder" in answer["content"].replace("*", "")
+        )
         return "" if good else f"{answer['status']}: {answer['content'][:300]}"
 
     return once
