@@ -19,18 +19,25 @@ DAYS = 90
 VERSIONS = 2
 PAGES = 40
 """Of each source that answers cite."""
+MANY_VERSIONS = 60
+"""Of the assistant that is used most."""
+TEMPLATES = 300
 
 
 def fill(assistants: int, people: int, messages: int) -> None:
     from django.db import connection
 
     from assistants import uses
-    from bench import instant
+    from bench.tasks import Tasks
+    from datasources.reading import embedder_for
     from portal.models import Workspace
     from portal.providers.local import LocalEmbedder
 
-    LocalEmbedder.embed_documents = instant._at_once  # type: ignore[method-assign]
     workspace = Workspace.objects.get(slug="demo")
+    model = embedder_for(workspace)
+    assert isinstance(model, LocalEmbedder)
+    tasks = Tasks(model)
+    LocalEmbedder.embed_documents = lambda _self, texts: tasks.embed(texts)  # type: ignore[method-assign]
     crowd = _people(workspace, people)
     sources = _sources(workspace, crowd)
     _assistants(workspace, crowd, sources, assistants)
@@ -44,8 +51,9 @@ def fill(assistants: int, people: int, messages: int) -> None:
     tell("days of use")
     uses.rebuild(workspace)
     _standing(workspace.pk)
+    _templates(workspace)
     _spent()
-    _described(workspace)
+    _described(workspace, tasks)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
 
@@ -152,22 +160,23 @@ class _Texts:
         from bench.words import Writer
 
         writer = Writer(1)
-        self._chance = chance
+        self.chance = chance
         self.words = [word for _ in range(20) for word in writer.words(100)]
         self.lines = [writer.sentences(1) for _ in range(1500)]
         self.questions = [writer.question() for _ in range(1000)]
 
     def some(self, of: str, number: int) -> list[str]:
-        return self._chance.sample(getattr(self, of), number)
+        return self.chance.sample(getattr(self, of), number)
 
 
 def _version(assistant: Any, number: int, entry: dict[str, Any], texts: _Texts) -> Any:
     from django.utils import timezone
 
     from assistants.models import AssistantVersion
+    from bench import tasks
 
     return AssistantVersion(
-        assistant=assistant, number=number, name=" ".join(texts.some("words", 3)).title(), description=texts.some("lines", 1)[0][:300],
+        assistant=assistant, number=number, name=" ".join(texts.some("words", 3)).title(), description=tasks.some(texts.chance),
         emoji="🔧", colour="teal", instructions=" ".join(texts.some("lines", 12)), knowledge=[entry],
         starters=texts.some("questions", 3), tags=texts.some("words", 2),
         went_live=None if assistant.scope == "personal" else timezone.now(),
@@ -270,6 +279,56 @@ def _standing(workspace: Any) -> None:
 
     tell("ranks")
     standing.refresh(workspace)
+    _revised(workspace)
+
+
+def most_used(workspace: Any) -> Any:
+    """Of those that an admin vetted and that read parts of a source."""
+    from assistants.models import Assistant
+
+    rows = Assistant.objects.filter(workspace=workspace, scope="workspace", parts__node__isnull=False)
+    return rows.order_by("-standing__score", "handle")[0]
+
+
+def _revised(workspace: Any) -> None:
+    """The assistant that is used most was saved many times; people run what they ran."""
+    from assistants.models import Assistant, AssistantVersion
+
+    most = most_used(workspace)
+    assert most.live is not None
+    made = []
+    for number in range(VERSIONS + 1, MANY_VERSIONS + 1):
+        version = AssistantVersion.objects.get(pk=most.live.pk)
+        version.pk, version.number, version.instructions = None, number, f"{version.instructions} {number}"
+        version.id = AssistantVersion._meta.pk.get_default()
+        made.append(version)
+    AssistantVersion.objects.bulk_create(made)
+    Assistant.objects.filter(pk=most.pk).update(latest=made[-1])
+
+
+def _templates(workspace: Any) -> None:
+    """What people of the workspace offered, approved, beside those that come with the product."""
+    from bench.tasks import DESCRIPTIONS
+    from gallery.models import Template, TemplateVersion
+
+    tell(f"{TEMPLATES} templates")
+    like = TemplateVersion.objects.filter(template__workspace=None, template__latest__isnull=False).order_by("pk")
+    bodies = list(
+        like.values("body", "slots", "sample_question", "sample_answer", "template__department", "template__task")
+    )
+    for number in range(TEMPLATES):
+        body = bodies[number % len(bodies)]
+        about = {"department": body["template__department"], "task": body["template__task"]}
+        row = Template.objects.create(workspace=workspace, slug=f"bench-{number}", state="workspace", **about)
+        version = {name: body[name] for name in ("body", "slots", "sample_question", "sample_answer")}
+        row.latest = TemplateVersion.objects.create(
+            template=row,
+            number=1,
+            name=f"Template {number}",
+            description=DESCRIPTIONS[number % len(DESCRIPTIONS)],
+            **version,
+        )
+        row.save(update_fields=["latest"])
 
 
 def _spent() -> None:
@@ -279,8 +338,8 @@ def _spent() -> None:
     usage_days.roll_up()
 
 
-def _described(workspace: Any) -> None:
-    """The index's own collections of assistants, with vectors that mean nothing."""
+def _described(workspace: Any, tasks: Any) -> None:
+    """The index's own collections of assistants: what each does, and what it answered well."""
     from assistants.likeness import describing
     from assistants.models import Assistant
     from datasources.reading import close_index
@@ -289,7 +348,42 @@ def _described(workspace: Any) -> None:
     keys = list(Assistant.objects.filter(workspace=workspace).values_list("pk", flat=True))
     for first in range(0, len(keys), 1000):
         describing.describe(workspace, keys[first : first + 1000])
+        _answered(workspace, tasks, keys[first : first + 1000])
+    _asked_before(tasks)
     close_index()
+
+
+def _answered(workspace: Any, tasks: Any, keys: list[Any]) -> None:
+    """As if each was asked by a few people what its description says."""
+    from django.utils import timezone
+
+    from assistants.likeness.collection import answered_space, index_of, point_of
+    from assistants.models import Assistant, Likeness
+    from datasources.reading import embedder_for
+
+    embedder, index = embedder_for(workspace), index_of(workspace.pk)
+    offered = Assistant.objects.filter(pk__in=keys, live__isnull=False).exclude(scope="personal")
+    rows = list(offered.select_related("live").defer("live__instructions").prefetch_related("owners"))
+    points = [point_of(row, tasks.near(row.live.description), "") for row in rows if row.live]
+    if points:
+        index.ensure(answered_space(embedder.space), embedder.size)
+        index.upsert(answered_space(embedder.space), points)
+    Likeness.objects.filter(pk__in=[row.pk for row in rows]).update(answered_count=5, updated=timezone.now())
+
+
+def _asked_before(tasks: Any) -> None:
+    """What the member whose pages are measured was answered well."""
+    from assistants.likeness.questions import packed
+    from assistants.models import Message, QuestionVector
+    from bench.governing import MEMBER
+    from portal.providers.local import LocalEmbedder
+
+    mine = Message.objects.filter(author__email=MEMBER, role="assistant", assistant__isnull=False).order_by("-created")
+    for answer in mine.select_related("assistant__live")[:100]:
+        if answer.assistant is not None and answer.assistant.live is not None and answer.parent_id is not None:
+            vector = packed(tasks.near(answer.assistant.live.description))
+            about = {"assistant": answer.assistant, "space": LocalEmbedder.space, "vector": vector, "well": True}
+            QuestionVector.objects.create(message_id=answer.parent_id, **about)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ in the process of the measurement.
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Sequence
+
+import numpy as np
 
 from portal.providers.local import SIZE, LocalEmbedder
 from portal.providers.types import Embeddings, Usage
 
-_CHOICES = [[random.Random(seed).gauss(0, 1) for _ in range(SIZE)] for seed in range(64)]
+_DRAWN = np.random.default_rng(1).normal(size=(64, SIZE))
+_CHOICES = (_DRAWN / np.linalg.norm(_DRAWN, axis=1, keepdims=True)).tolist()
 
 
 def _at_once(self: LocalEmbedder, texts: Sequence[str]) -> Embeddings:
