@@ -34,6 +34,8 @@ FITS = 0.1
 and nine of ten that belong to one have it among the first three."""
 SHORT = 3
 """Words up to which a text is no question yet."""
+_ABOUT = "I have a question about {}."
+_WORD = re.compile(r"\w+")
 SAID = 0.3
 """How much of the way to 1 an assistant is brought by saying every word of so short a text itself."""
 ANSWERED_COUNTS = 0.5
@@ -115,10 +117,6 @@ def _score(
     if yours.get(key, 0.0) >= max(THE_SAME, score):
         score, why = yours[key], "yours"
     return score, why  # type: ignore[return-value]
-
-
-_WORD = re.compile(r"\w+")
-_ABOUT = "I have a question about {}."
 
 
 def _saying(membership: Membership, text: str) -> set[UUID]:

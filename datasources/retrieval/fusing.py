@@ -56,7 +56,7 @@ def fuse(candidates: Candidates, dense_weight: float) -> list[Fused]:
     """
     if not 0.0 <= dense_weight <= 1.0:
         raise ValueError(f"The dense half's weight is a share between 0 and 1, not {dense_weight}.")
-    # Each id is hashed once for each half: that of a UUID is slow, and there are some hundreds.
+    # One dictionary for both halves: UUIDs are slow to hash, and there are some hundreds.
     both: dict[UUID, tuple[float | None, float | None]] = {hit.id: (hit.score, None) for hit in candidates.dense}
     for hit in candidates.bm25:
         found = both.get(hit.id)

@@ -44,3 +44,14 @@ def place(monkeypatch):
 @pytest.fixture
 def source(cast, embedder, place):
     return factories.source(cast.workspace, kind="fake")
+
+
+@pytest.fixture
+def as_(cast, client):
+    """``as_("builder")``: a browser in which that one of the cast is signed in."""
+
+    def sign_in(who):
+        client.force_login(getattr(cast, who).user)
+        return client
+
+    return sign_in

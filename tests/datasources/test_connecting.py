@@ -28,15 +28,6 @@ def url(name, *args):
 
 
 @pytest.fixture
-def as_(cast, client):
-    def sign_in(who):
-        client.force_login(getattr(cast, who).user)
-        return client
-
-    return sign_in
-
-
-@pytest.fixture
 def folder_root(tmp_path, settings):
     (tmp_path / "docs" / "leave").mkdir(parents=True)
     (tmp_path / "docs" / "a.md").write_text("# A\n\nText.")

@@ -41,15 +41,6 @@ def handbook(cast):
     return source
 
 
-@pytest.fixture
-def as_(cast, client):
-    def sign_in(who):
-        client.force_login(getattr(cast, who).user)
-        return client
-
-    return sign_in
-
-
 def test_no_page_loads_how_far_a_listing_came(as_, handbook):
     """A cursor may be megabytes, and only workers read it: neither the source's own nor the one of a run."""
     run = SyncRun.objects.create(source=handbook, state="syncing", discovered=3, held={"documents": 1, "of": 2})

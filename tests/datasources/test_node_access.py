@@ -23,15 +23,6 @@ def node(cast):
     return factories.node(source, "2026/swan.md", parent=folder, text=f"# Project Swan\n\n{WORDS}")
 
 
-@pytest.fixture
-def as_(cast, client):
-    def sign_in(who):
-        client.force_login(getattr(cast, who).user)
-        return client
-
-    return sign_in
-
-
 def address(node, source=None):
     return reverse("data_source_node_access", args=["acme", source or node.source_id, node.pk])
 

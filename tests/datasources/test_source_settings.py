@@ -25,15 +25,6 @@ def url(name, *args):
 
 
 @pytest.fixture
-def as_(cast, client):
-    def sign_in(who):
-        client.force_login(getattr(cast, who).user)
-        return client
-
-    return sign_in
-
-
-@pytest.fixture
 def source(cast, wiki):  # noqa: F811
     entered = connecting.read_entered("wiki", config={"drafts": True}, auth="token", fields={"token": TOKEN})
     return connecting.connect(
