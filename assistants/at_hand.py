@@ -48,7 +48,7 @@ def at_hand(membership: Membership) -> AtHand:
     recent = [key for key in last.values_list(F("assistant"), flat=True)[: MOST_KEPT + MOST_RECENT] if key not in kept]
     if not kept and not recent:
         return AtHand([], [])
-    rows = Assistant.objects.visible_to(membership).filter(pk__in=[*kept, *recent])
+    rows = Assistant.objects.visible_to(membership, among=[*kept, *recent])
     found = {row.pk: row for row in rows.select_related("live", "latest").only("handle", *_SHOWN)}
     shown = {key: (row, version) for key, row in found.items() if (version := row.runs_for(membership)) is not None}
     return AtHand(

@@ -79,8 +79,11 @@ LOOKS = (
     Look("audit log", "govern/portal/auditevent/", ADMIN, goal=False),
 )
 
+# While the portal is down, as the index has one owner.
 COUNT = """
 import json, os, sys, django
+from portal import postgres
+postgres.start()
 django.setup()
 from django.conf import settings
 settings.ALLOWED_HOSTS = ["*"]
@@ -93,7 +96,7 @@ for path, who in json.loads(sys.argv[1]):
     client = Client()
     client.force_login(User.objects.get(email=who))
     client.get(path)
-    with CaptureQueriesContext(connection, ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         answer = client.get(path)
     found[path + " " + who] = [answer.status_code, len(asked)]
 print(json.dumps(found), flush=True)
@@ -123,6 +126,8 @@ print(json.dumps([full, time.perf_counter() - began, done]))
 # ``one``: an assistant that is asked a lot; ``space``: a team that the member is in; ``tag``: one that some have.
 THERE = """
 import json, sys, django
+from portal import postgres
+postgres.start()
 django.setup()
 from bench.crowd import most_used
 from gallery.models import Template
@@ -145,8 +150,9 @@ def measure(share: float = 1.0) -> Part:
         ("what", "p50/p95", "queries", "queries in the small one"),
     )
     small = _counts(SMALL)
-    with _filled(assistants, people, messages) as (running, there):
-        counted = _count(running, there)
+    with _filled(assistants, people, messages) as running:
+        there, counted = _count(running)
+        running.start()
         for look in LOOKS:
             _pages(part, running, look, there, counted[look.name], small[look.name])
         _typing(part, running)
@@ -155,27 +161,27 @@ def measure(share: float = 1.0) -> Part:
 
 
 def _counts(share: float) -> dict[str, tuple[int, int]]:
-    with _filled(*(max(10, round(number * share)) for number in (ASSISTANTS, PEOPLE, MESSAGES))) as (running, there):
-        return _count(running, there)
+    with _filled(*(max(10, round(number * share)) for number in (ASSISTANTS, PEOPLE, MESSAGES))) as running:
+        return _count(running)[1]
 
 
 @contextmanager
-def _filled(assistants: int, people: int, messages: int) -> Iterator[tuple[Portal, dict[str, str]]]:
-    """A portal that is up, and what of it the addresses name."""
+def _filled(assistants: int, people: int, messages: int) -> Iterator[Portal]:
+    """A portal that is down."""
     with portal("bench.instant") as running:
         running.stop()
         began = time.monotonic()
         running.python("-m", "bench.crowd", str(assistants), str(people), str(messages))
         print(f"  filled in {time.monotonic() - began:.0f} s", flush=True)
-        running.start()
-        yield running, json.loads(running.python("-c", THERE, MEMBER).splitlines()[-1])
+        yield running
 
 
-def _count(running: Portal, there: dict[str, str]) -> dict[str, tuple[int, int]]:
-    """Status and number of queries, by the look's name."""
+def _count(running: Portal) -> tuple[dict[str, str], dict[str, tuple[int, int]]]:
+    """What the addresses name; and of each look, by its name, the status and the number of queries."""
+    there = json.loads(running.python("-c", THERE, MEMBER).splitlines()[-1])
     asked = {look.name: (f"/w/demo/{look.path.format(**there)}", look.who) for look in LOOKS}
     found = json.loads(running.python("-c", COUNT, json.dumps(list(asked.values()))).splitlines()[-1])
-    return {name: tuple(found[f"{path} {who}"]) for name, (path, who) in asked.items()}
+    return there, {name: tuple(found[f"{path} {who}"]) for name, (path, who) in asked.items()}
 
 
 def _browser(running: Portal, who: str) -> httpx.Client:

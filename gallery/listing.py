@@ -207,8 +207,8 @@ def _that_fit(
     has_words = searching.with_words(membership, words) if words else Q(pk__in=[])
     rows = rows.filter(has_words | Q(pk__in=alike))
     literal = Case(
-        When(searching.called(membership, text, words), then=Value(4.0)),
-        *([When(searching.named(membership, words), then=Value(3.0))] if words else []),
+        When(searching.called(text, words), then=Value(4.0)),
+        *([When(searching.named(words), then=Value(3.0))] if words else []),
         *([When(has_words, then=Value(1.5))] if alike else []),
         default=Value(0.0),
         output_field=FloatField(),

@@ -10,7 +10,7 @@ import structlog
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 
-from assistants.likeness import similar_blocking
+from assistants.likeness import near_blocking
 from assistants.models import Assistant, AssistantVersion
 from assistants.models.assistant import INSTRUCTION_WORDS, TOLD_WORDS
 from datasources.retrieval.types import IndexUnavailable
@@ -38,7 +38,8 @@ def with_words(membership: Membership, words: list[str]) -> Q:
     """Each word has to begin one of the handle, the name, the description, a starter question or a tag; or of the instructions,
     for those who may read them. On rows annotated with ``shown`` (the version that they show) and ``is_own``.
 
-    Versions are found by their indexes, and never joined: a join would read all of them.
+    Versions are found by their indexes, and never joined: a join would read all of them. Whose
+    they are, the rows themselves say.
     """
     condition = Q()
     for word in words:
@@ -50,29 +51,27 @@ def _has(membership: Membership, word: str) -> Q:
     if _is_letter(word):
         # The beginning of nearly everything: only what people look at first.
         return Q(handle__istartswith=word)
-    told = Q(handle__icontains=word) | Q(shown__in=_told(membership, word).values("pk"))
+    told = Q(handle__icontains=word) | Q(shown__in=_told(word).values("pk"))
     if len(word) < SHORT:
         return told
-    works = _versions(membership).alias(words=INSTRUCTION_WORDS).filter(words=_asked(word)).values("pk")
+    works = _versions(INSTRUCTION_WORDS, word).values("pk")
     return told | (instructions_shown_to(membership) & Q(shown__in=works))
 
 
-def named(membership: Membership, words: list[str]) -> Q:
+def named(words: list[str]) -> Q:
     """All words are in the handle or the name."""
     condition = Q()
     for word in words:
         by_name = (
-            Q(pk__in=[])
-            if _is_letter(word)
-            else Q(shown__in=_told(membership, word).filter(name__icontains=word).values("pk"))
+            Q(pk__in=[]) if _is_letter(word) else Q(shown__in=_told(word).filter(name__icontains=word).values("pk"))
         )
         condition &= Q(handle__icontains=word) | by_name
     return condition
 
 
-def called(membership: Membership, text: str, words: list[str]) -> Q:
+def called(text: str, words: list[str]) -> Q:
     """That is its handle or its name."""
-    by_name = _told(membership, words[0]).filter(name__iexact=text) if words and not _is_letter(words[0]) else None
+    by_name = _told(words[0]).filter(name__iexact=text) if words and not _is_letter(words[0]) else None
     return Q(handle__iexact=text.lstrip("@")) | (Q(pk__in=[]) if by_name is None else Q(shown__in=by_name.values("pk")))
 
 
@@ -84,12 +83,12 @@ def _asked(word: str) -> Any:
     return SearchQuery(f"{word}:*", search_type="raw", config="simple") | SearchQuery(word, config="english")
 
 
-def _versions(membership: Membership) -> QuerySet[AssistantVersion]:
-    return AssistantVersion.objects.filter(assistant__workspace=membership.workspace_id).order_by()
+def _versions(words: Any, word: str) -> QuerySet[AssistantVersion]:
+    return AssistantVersion.objects.alias(words=words).filter(words=_asked(word)).order_by()
 
 
-def _told(membership: Membership, word: str) -> QuerySet[AssistantVersion]:
-    return _versions(membership).alias(words=TOLD_WORDS).filter(words=_asked(word))
+def _told(word: str) -> QuerySet[AssistantVersion]:
+    return _versions(TOLD_WORDS, word)
 
 
 def instructions_shown_to(membership: Membership) -> Q:
@@ -101,11 +100,12 @@ def instructions_shown_to(membership: Membership) -> Q:
 
 
 def alike(membership: Membership, text: str) -> list[UUID]:
-    """Assistants that do what ``text`` says in other words, best first. None where the index or the embedder is away."""
+    """Assistants that do what ``text`` says in other words, best first, for a query that leaves out those that this person may
+    not use. None where the index or the embedder is away."""
     if len(text.strip()) < LONG_ENOUGH:
         return []
     try:
-        found = similar_blocking(membership, text, MOST_ALIKE)
+        found = near_blocking(membership, text, MOST_ALIKE)
     except (IndexUnavailable, ProviderError) as error:
         log.warning("gallery searched by words alone", error=str(error))
         return []

@@ -69,17 +69,24 @@ async def similar(membership: Membership, text: str, limit: int = 10) -> list[tu
 
     A score is at most 1, for the same text; about 0 is what two texts of other subjects have with this embedding model.
     """
-    asked = await _Asked.about(membership, text)
-    if asked is None:
-        return []
-    scores = await asked.found(does_space(asked.space), max(LOOKED_AT, 2 * limit))
-    visible = await in_database(_visible, membership, scores)
-    return [(key, score) for key, score in _best(scores) if key in visible][:limit]
+    best = await _near(membership, text, max(LOOKED_AT, 2 * limit))
+    visible = await in_database(_visible, membership, [key for key, _score in best])
+    return [(key, score) for key, score in best if key in visible][:limit]
 
 
 def similar_blocking(membership: Membership, text: str, limit: int = 10) -> list[tuple[UUID, float]]:
     """``similar``, for code without an event loop."""
     return async_to_sync(similar)(membership, text, limit)
+
+
+def near_blocking(membership: Membership, text: str, limit: int = 10) -> list[tuple[UUID, float]]:
+    """``similar`` as the index alone has it, for callers whose own query says which of them this person may use today."""
+    return async_to_sync(_near)(membership, text, limit)
+
+
+async def _near(membership: Membership, text: str, limit: int) -> list[tuple[UUID, float]]:
+    asked = await _Asked.about(membership, text)
+    return [] if asked is None else _best(await asked.found(does_space(asked.space), limit))
 
 
 async def fitting(membership: Membership, question: str, limit: int = 3) -> list[Fit]:

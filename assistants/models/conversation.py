@@ -46,7 +46,15 @@ class Conversation(models.Model):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["workspace", "owner", "-updated"], name="conversation_mine")]
+        indexes = [
+            models.Index(fields=["workspace", "owner", "-updated"], name="conversation_mine"),
+            # What every page shows in its rail, in the order in which it does.
+            models.Index(
+                fields=["workspace", "owner", "-pinned", "-updated"],
+                condition=models.Q(archived__isnull=True),
+                name="conversation_rail",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title or "New conversation"

@@ -21,7 +21,7 @@ from tests.portal.test_api import problem
 
 @pytest.fixture(autouse=True)
 def _no_index(monkeypatch):
-    monkeypatch.setattr(searching, "similar_blocking", lambda *_: [])
+    monkeypatch.setattr(searching, "near_blocking", lambda *_: [])
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def offer(by: Membership, handle: str, *, vetted_by: Membership | None = None, *
 @pytest.fixture(autouse=True)
 def _no_index(monkeypatch):
     """What means the same is found by the index, which has tests of its own."""
-    monkeypatch.setattr(searching, "similar_blocking", lambda *_: [])
+    monkeypatch.setattr(searching, "near_blocking", lambda *_: [])
 
 
 @pytest.fixture
@@ -129,13 +129,13 @@ def test_instructions_are_searched_only_for_those_who_may_read_them(cast):
 def test_what_means_the_same_is_found_and_the_name_comes_first(cast, monkeypatch):
     alike, named = offer(cast.builder, "time-off", name="Absences"), offer(cast.builder, "vacation", name="Vacation")
     offer(cast.builder, "says-so", description="Not on vacation")
-    monkeypatch.setattr(searching, "similar_blocking", lambda *_: [(alike.pk, 0.7), (named.pk, 0.6)])
+    monkeypatch.setattr(searching, "near_blocking", lambda *_: [(alike.pk, 0.7), (named.pk, 0.6)])
     assert handles(cast.member, text="vacation") == ["vacation", "says-so", "time-off"]
 
     def away(*_: object) -> None:
         raise IndexUnavailable("The index does not answer.")
 
-    monkeypatch.setattr(searching, "similar_blocking", away)
+    monkeypatch.setattr(searching, "near_blocking", away)
     assert handles(cast.member, text="vacation") == ["vacation", "says-so"]
 
 

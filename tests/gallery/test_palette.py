@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def alike(monkeypatch):
     """What means the same as any text: the index, which says so, has tests of its own."""
     found: list = []
-    monkeypatch.setattr(searching, "similar_blocking", lambda *_: found)
+    monkeypatch.setattr(searching, "near_blocking", lambda *_: found)
     return found
 
 
