@@ -45,6 +45,7 @@ def fill(assistants: int, people: int, messages: int) -> None:
         # What is written here hangs together by how it is made; asking for each row would take as long as the writing.
         cursor.execute("SET session_replication_role = replica")
         _talk(cursor, workspace.pk, messages)
+        _kept(cursor, model.space, tasks)
         cursor.execute("SET session_replication_role = origin")
         tell("statistics")
         cursor.execute("ANALYZE")
@@ -274,6 +275,21 @@ def _talk(cursor: Any, workspace: Any, messages: int) -> None:
            "output_tokens": "200", "cost": "0.004", "at": at}, turns)  # fmt: skip
 
 
+def _kept(cursor: Any, space: str, tasks: Any) -> None:
+    """Questions as vectors, as the rounds leave them; otherwise the portal would be busy with a quarter's while it is measured."""
+    from assistants.likeness.questions import packed
+    from assistants.models import QuestionVector
+    from bench.tasks import DESCRIPTIONS
+
+    tell("questions as vectors")
+    cursor.execute("CREATE TEMP TABLE like_it (n int PRIMARY KEY, vector bytea)")
+    rows = [(n, packed(tasks.near(text))) for n, text in enumerate(DESCRIPTIONS)]
+    cursor.executemany("INSERT INTO like_it VALUES (%s, %s)", rows)
+    insert(cursor, QuestionVector, {"message_id": "md5('q' || talk.n || '-' || t)::uuid", "assistant_id": "assistant", "space": f"'{space}'",
+           "vector": "like_it.vector", "well": "(talk.n + t) % 9 > 0", "created": "begun + t * interval '2 minutes'"},
+           f"talk, generate_series(1, talk.turns) t, like_it WHERE like_it.n = talk.n % {len(DESCRIPTIONS)} AND talk.n % 20 > 0")  # fmt: skip
+
+
 def _standing(workspace: Any) -> None:
     from gallery import standing
 
@@ -383,7 +399,7 @@ def _asked_before(tasks: Any) -> None:
         if answer.assistant is not None and answer.assistant.live is not None and answer.parent_id is not None:
             vector = packed(tasks.near(answer.assistant.live.description))
             about = {"assistant": answer.assistant, "space": LocalEmbedder.space, "vector": vector, "well": True}
-            QuestionVector.objects.create(message_id=answer.parent_id, **about)
+            QuestionVector.objects.update_or_create(message_id=answer.parent_id, defaults=about)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,14 @@ MOST_PUT_OFF = 5
 """Rounds in a row that are put off because an answer is being written in this process."""
 AT_ONCE = 128
 """Assistants, or questions, at a time."""
+ASKED_AT_ONCE = 100
+"""Assistants whose questions are looked through in one statement: those of ten thousand take the database half a minute."""
 SECONDS = 20.0
 """That a round takes for one workspace, or little more: the portal has few workers, and the next round goes on."""
 DAY = 86_400
 RECENT_DAYS = 1
 """Answers that every round looks through; those of ``questions.KEPT_DAYS`` once a day, and after another model was chosen."""
+FIRST = UUID(int=0)
 LEASE = 900
 """Seconds for which one worker has the rounds to itself; one that died holds the others up no longer."""
 
@@ -107,15 +110,19 @@ def keep_up(workspace: Workspace) -> None:
     until = time.monotonic() + SECONDS
     day, behind = (f"likeness:{word}:{workspace.pk}:{embedder.space}" for word in ("day", "behind"))
     if cache.add(day, True, DAY):
-        cache.set(behind, True, DAY)
+        cache.set(behind, FIRST, DAY)
         reconcile(workspace, embedder.space)
         questions.forget_old()
     describing.forget(workspace, describing.archived(workspace).values_list("pk", flat=True))
     _describe_stale(workspace, embedder, until)
-    # None at all is a workspace that was filled from elsewhere, or that chose another model just now.
-    all_of_them = cache.get(behind) or not questions.kept_any(workspace, embedder.space)
-    if _keep_asked(workspace, embedder, questions.KEPT_DAYS if all_of_them else RECENT_DAYS, until):
-        cache.delete(behind)
+    # Where what is behind was left. None at all is a workspace that was filled from elsewhere, or that chose another model just now.
+    after = cache.get(behind) or (None if questions.kept_any(workspace, embedder.space) else FIRST)
+    if _keep_asked(workspace, embedder, RECENT_DAYS, FIRST, until) is None and after is not None:
+        left = _keep_asked(workspace, embedder, questions.KEPT_DAYS, after, until)
+        if left is None:
+            cache.delete(behind)
+        else:
+            cache.set(behind, left, DAY)
     if unweighed := weighing.unweighed(workspace, embedder.space):
         weighing.weigh(workspace, embedder.space, embedder.size, unweighed)
 
@@ -127,17 +134,22 @@ def _describe_stale(workspace: Workspace, embedder: Embedder, until: float) -> N
             return
 
 
-def _keep_asked(workspace: Workspace, embedder: Embedder, days: int, until: float) -> bool:
-    """Whether all of them are kept now."""
-    if not (used := questions.used_lately(workspace, days)):
-        return True
-    while found := questions.unkept(used, embedder.space, days, AT_ONCE):
-        kept = questions.keep(workspace, found)
-        if len(found) < AT_ONCE or not kept:
-            return True
-        if time.monotonic() > until:
-            return False
-    return True
+def _keep_asked(workspace: Workspace, embedder: Embedder, days: int, after: UUID, until: float) -> UUID | None:
+    """Keep what assistants past ``after`` were asked in the last so many days, in the order of their ids. None where that is all;
+    where time ran out, after which assistant to go on."""
+    used = sorted(key for key in questions.used_lately(workspace, days) if key > after)
+    for at in range(0, len(used), ASKED_AT_ONCE):
+        some = used[at : at + ASKED_AT_ONCE]
+        while found := questions.unkept(some, embedder.space, days, AT_ONCE):
+            kept = questions.keep(workspace, found)
+            if len(found) < AT_ONCE or not kept:
+                break
+            if time.monotonic() > until:
+                return after
+        after = some[-1]
+        if time.monotonic() > until and at + ASKED_AT_ONCE < len(used):
+            return after
+    return None
 
 
 def reconcile(workspace: Workspace, space: str) -> None:

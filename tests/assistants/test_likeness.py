@@ -232,6 +232,39 @@ def test_a_workspace_that_is_filled_from_elsewhere_has_its_old_questions_kept(ca
     assert QuestionVector.objects.count() == 1
 
 
+def test_a_quarter_of_old_questions_is_kept_over_rounds_each_going_on_where_the_last_stopped(cast, monkeypatch):
+    for number in range(3):
+        made = assistant(cast.builder, f"desk-{number}", **LEAVE)
+        for day in range(2):
+            asked(cast.member, made, f"Question {number} of day {day}")
+    month = timezone.timedelta(days=30)
+    Message.objects.update(created=timezone.now() - month)
+    UseDay.objects.update(day=timezone.localdate() - month)
+    looked_through = []
+    unkept = rounds.questions.unkept
+
+    def told(assistants, space, days, limit):
+        looked_through.append(tuple(assistants))
+        return unkept(assistants, space, days, limit)
+
+    monkeypatch.setattr(rounds.questions, "unkept", told)
+    for name, value in {"SECONDS": 0.0, "AT_ONCE": 1, "ASKED_AT_ONCE": 1}.items():
+        monkeypatch.setattr(rounds, name, value)
+
+    kept = []
+    for _ in range(10):
+        rounds.keep_up(cast.workspace)
+        kept.append(QuestionVector.objects.count())
+    assert kept[0] == 1, "a round stops when its time is up"
+    assert kept[-1] == 6
+    everybody = [(key,) for key in sorted(Assistant.objects.values_list("pk", flat=True))]
+    assert list(dict.fromkeys(looked_through)) == everybody, "one after another"
+    assert looked_through == sorted(looked_through), "and none again that was done with"
+    done = len(looked_through)
+    rounds.keep_up(cast.workspace)
+    assert len(looked_through) == done, "all of it is kept: until tomorrow only today's are looked at"
+
+
 def test_a_thumb_down_takes_a_question_out_and_taken_back_puts_it_in(cast, words):
     made = assistant(cast.builder, **LEAVE)
     answers = [asked(person, made, "What is parental leave?") for person in people(cast.workspace, 3)]
