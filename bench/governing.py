@@ -153,6 +153,7 @@ def measure(share: float = 1.0) -> Part:
     with _filled(assistants, people, messages) as running:
         there, counted = _count(running)
         running.start()
+        running.settle()
         for look in LOOKS:
             _pages(part, running, look, there, counted[look.name], small[look.name])
         _typing(part, running)

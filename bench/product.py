@@ -87,6 +87,15 @@ class Portal:
                 return time.monotonic() - began
         raise RuntimeError(f"The portal did not become ready: {''.join(self.said[-5:])}")
 
+    def settle(self, most: float = 60) -> None:
+        """Wait until what a start sets off is over: all its processes use less than a tenth of a processor for two seconds."""
+        until = time.monotonic() + most
+        while time.monotonic() < until:
+            before = self._cpu_of_all()
+            time.sleep(2)
+            if self._cpu_of_all() - before < 0.2:
+                return
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -129,6 +138,14 @@ class Portal:
         assert self.process is not None
         used = psutil.Process(self.process.pid).cpu_times()
         return used.user + used.system
+
+    def _cpu_of_all(self) -> float:
+        used = 0.0
+        for process in self._processes():
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used
 
     def _processes(self) -> set[psutil.Process]:
         assert self.process is not None
