@@ -1,7 +1,7 @@
 """Governing: the pages of a workspace with 10,000 assistants, 5,000 people and 2,000,000 messages; suggestions; the ranking.
 
 Each page is asked for as a browser does, by an admin and by a member who reads parts, and its queries are counted beside those of
-a workspace that has a hundredth. ``--share 0.1`` makes all of it a tenth.
+a workspace that has a tenth. ``--share 0.1`` makes all of it a tenth.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.product import SIGN_IN, Portal, portal
 from bench.report import Part, both, percentile
 
 ASSISTANTS, PEOPLE, MESSAGES = 10_000, 5_000, 2_000_000
-SMALL = 0.01
+SMALL = 0.1
 ROUNDS = 30
 WARM = 3
 PAGE = 24
@@ -145,7 +145,7 @@ def measure(share: float = 1.0) -> Part:
     part = Part(
         "Governing",
         f"A workspace with {assistants:,} assistants, {people:,} people and {messages:,} messages, with their days of use, thumbs, "
-        "citations and what they spent; and beside it one with a hundredth of that, for the number of queries. Pages over HTTP "
+        "citations and what they spent; and beside it one with a tenth of that, for the number of queries. Pages over HTTP "
         f"as a browser asks for them, {ROUNDS} times each, p50/p95 in ms.",
         ("what", "p50/p95", "queries", "queries in the small one"),
     )

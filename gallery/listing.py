@@ -31,8 +31,8 @@ ORDERS = {"used": "Most used", "rated": "Best rated", "new": "Newest", "you": "F
 MOST_TAGS = 30
 TAGS_OF = 300
 """Of so many assistants tags are offered to filter by."""
-_NOT_SHOWN = [f"{one}__{field}" for one in ("live", "latest") for field in ("instructions", "tags_all", "tags_none")]
-"""On cards."""
+_NOT_SHOWN = ("instructions", "tags_all", "tags_none")
+"""On cards, of a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,13 @@ def found(
 
 
 def loaded(membership: Membership, keys: Iterable[UUID]) -> list[Assistant]:
-    """The assistants of these ids, in their order, with what a card shows. Two queries."""
+    """The assistants of these ids, in their order, with what a card shows. Two queries, and one where some were never offered."""
     keys = list(keys)
     rows = Assistant.objects.filter(pk__in=keys).annotate(kept=_kept(membership)).prefetch_related("owners")
-    rows = rows.select_related("live", "latest", "standing").defer(*_NOT_SHOWN)
+    rows = rows.select_related("live", "standing").defer(*(f"live__{field}" for field in _NOT_SHOWN))
     by_key = {row.pk: row for row in rows}
+    drafts = [row for row in by_key.values() if row.live_id is None]
+    models.prefetch_related_objects(drafts, models.Prefetch("latest", AssistantVersion.objects.defer(*_NOT_SHOWN)))
     return [by_key[key] for key in keys if key in by_key]
 
 

@@ -214,10 +214,9 @@ def heir(workspace: Workspace, email: str) -> Membership | None:
 
 def colleagues(membership: Membership) -> list[User]:
     """Others of the workspace, to choose from while typing; of a large one not all, and any other can be typed too."""
-    others = Membership.objects.active().filter(workspace=membership.workspace_id).exclude(pk=membership.pk)
-    return [
-        other.user for other in others.select_related("user").order_by("user__name", "user__email")[:MOST_COLLEAGUES]
-    ]
+    here = Membership.objects.active().filter(workspace=membership.workspace_id).exclude(pk=membership.pk)
+    people = User.objects.filter(pk__in=here.values("user")).only("name", "email")
+    return list(people.order_by("name", "email")[:MOST_COLLEAGUES])
 
 
 def _check_heir(membership: Membership, heir: Membership | None) -> None:
