@@ -24,6 +24,8 @@ _AS_THEY_ARE = (
     *("knowledge", "tags_all", "tags_none", "tags", "last_days"),
 )
 COLOURS = ("slate", "red", "amber", "green", "teal", "blue", "violet", "pink")
+UNCHOSEN = "teal"
+"""How an assistant without a colour is shown, and what the form offers for it."""
 
 
 class TagsField(forms.CharField):
@@ -255,7 +257,11 @@ class AssistantForm(forms.Form):
 
     def _texts(self, data: Mapping[str, Any]) -> dict[str, Any]:
         same = ("name", "description", "emoji", "colour", "instructions", "temperature", "queries_tables", "starters")
-        return {name: data[name] for name in (*same, "tags_all", "tags_none", "tags", "picture") if name in data}
+        sent = {name: data[name] for name in (*same, "tags_all", "tags_none", "tags", "picture") if name in data}
+        latest = self.assistant.latest if self.assistant else None
+        if latest and not latest.colour and sent.get("colour") == UNCHOSEN:
+            sent["colour"] = ""  # it was left as it looks: no change that the versions' list would tell
+        return sent
 
     def _model(self, data: Mapping[str, Any]) -> dict[str, Any]:
         return dict(zip(("credential", "model"), data["model"], strict=True)) if "model" in data else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -187,6 +188,21 @@ def test_what_is_refused_of_a_form_saves_none_of_it(client, cast, source):
     assert "It is vetted: an admin can change its handle." in html
     edit(client, **filled(source, name="Holidays", stage="stable"))
     assert (made().stage, made().live.number, made().latest.number) == ("stable", 1, 2)
+
+
+def test_a_colour_that_nobody_chose_is_no_change_until_another_is_chosen(client, cast, source):
+    knowledge = [{"data_source": str(source.pk), "parents_in": None, "parents_not_in": []}]
+    lifecycle.create_assistant(
+        workspace=cast.workspace, by=cast.builder.user, handle="leave-policy", name="Leave policy", knowledge=knowledge
+    )
+    page = client.get(reverse("assistant_edit", args=["acme", "leave-policy"])).content.decode()
+    assert re.search(r'name="colour" value="teal" checked', page)
+
+    edit(client, **filled(source, colour="teal"))
+    assert made().latest.colour == ""
+    edit(client, **filled(source, colour="pink"))
+    edit(client, **filled(source, colour="teal"))
+    assert made().latest.colour == "teal"
 
 
 def test_an_old_version_can_be_brought_back(client, source):
